@@ -1,0 +1,1 @@
+"""Base of all generated models (under construction: see docs/design/decoding.md)."""

@@ -1,0 +1,242 @@
+"""What is known of an operation before it is called: the facts that the generated table in `operations/` is made of."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class Rate(str):
+    """A limit as Klaviyo writes it, for instance ``"75/s"``: at most `count` requests in any window of `seconds`."""
+
+    __slots__ = ()
+
+    @property
+    def count(self) -> int:
+        """Requests allowed in one window."""
+        return int(self.partition("/")[0])
+
+    @property
+    def seconds(self) -> int:
+        """Length of the window in seconds."""
+        return _UNITS[self.partition("/")[2]]
+
+
+@frozen(kw_only=True)
+class ParameterLimit:
+    """A limit that one parameter's value adds: a bucket of its own, shared by every operation that triggers it."""
+
+    parameter: str
+    """Wire name of the query parameter, for instance ``additional-fields[profile]``."""
+    value: str
+    """The value that triggers it, for instance ``predictive_analytics``."""
+    resource: str
+    """The resource that is asked about; with parameter and value the key of the shared bucket."""
+    rates: tuple[Rate, ...]
+
+
+@frozen(kw_only=True)
+class Limits:
+    """The rate limits of an operation, from ``x-klaviyo-ratelimit``."""
+
+    burst: Rate
+    steady: Rate
+    daily: Rate | None = None
+    by_parameter: tuple[ParameterLimit, ...] = ()
+    """Limits that apply on top, once a parameter has a certain value."""
+
+    @property
+    def rates(self) -> tuple[Rate, ...]:
+        """Burst, steady and, where there is one, daily."""
+        return (self.burst, self.steady) if self.daily is None else (self.burst, self.steady, self.daily)
+
+
+@frozen(kw_only=True)
+class FilterField:
+    """What ``x-klaviyo-filters`` says of one field: its operators by kind of value, and the type of the value."""
+
+    single: tuple[str, ...] = ()
+    """Operators that take one value."""
+    list: tuple[str, ...] = ()
+    """Operators that take a list of values (`equals` here is taken with one value as well)."""
+    none: tuple[str, ...] = ()
+    """Operators without a value (`has`)."""
+    type: str | None = None
+    """JSON type of the value: string, integer, number or boolean; None where no operator takes a value."""
+    format: str | None = None
+    """`date-time` for times, else None."""
+    enum: tuple[Any, ...] = ()
+    """The known values, where the document lists them."""
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """All operators of the field, each once."""
+        return tuple(dict.fromkeys(self.single + self.list + self.none))
+
+
+@frozen(kw_only=True)
+class PageSize:
+    """Bounds of ``page[size]``."""
+
+    default: int | None = None
+    minimum: int = 1
+    maximum: int | None = None
+
+
+@frozen(kw_only=True)
+class Caps:
+    """How much one request may carry. Bytes are decimal: 5 MB = 5,000,000."""
+
+    rows: int | None = None
+    bytes: int | None = None
+    row_bytes: int | None = None
+    string_bytes: int | None = None
+    jobs: int | None = None
+    """Jobs of this kind that may be queued or processing at once."""
+
+
+@frozen(kw_only=True)
+class Parameter:
+    """One query or header parameter: the keyword it has in Python and the name it has on the wire."""
+
+    name: str
+    """Python keyword, for instance ``page_size``, ``filter`` or ``company_id``."""
+    wire: str
+    """Name on the wire: ``page[size]``, ``X-Klaviyo-API-Filters``; for families the part before the bracket."""
+    place: Literal["query", "header"] = "query"
+    kind: Literal[
+        "filter", "sort", "include", "fields", "additional_fields", "page_size", "page_cursor", "integer", "boolean", "string"
+    ] = "string"
+    required: bool = False
+    enum: tuple[str, ...] = ()
+    """Allowed values of a plain parameter that has such a list."""
+
+
+@frozen(kw_only=True)
+class Pagination:
+    """How the pages of a list follow each other, and where in a page its records are."""
+
+    style: Literal["none", "cursor", "post-query", "post-body"]
+    """none: one page, though links may come; cursor: GET with ``page[cursor]``; post-query: the same POST again with
+    ``page_cursor`` in the query; post-body: with ``page_cursor`` in ``data.attributes`` of the body."""
+    records: tuple[str, ...] = ("data",)
+    """Path of attribute names to the list of records in the document, for instance ``("data", "attributes", "results")``."""
+
+
+@frozen(kw_only=True)
+class Nested:
+    """What is inside a value of a keyword write: a resource in an envelope of its own, a list of them, or plain JSON.
+
+    `kind`: ``resource`` is ``{"data": {…}}``, ``resources`` is ``{"data": [{…}, …]}``, ``bare`` and ``bares`` are the same
+    without ``data`` around, ``object`` is a mapping, ``objects`` a list of mappings, whose own keys may be nested again.
+    """
+
+    kind: Literal["resource", "resources", "bare", "bares", "object", "objects"]
+    resource: Resource | None = None
+    keys: Mapping[str, Nested] = field(default=_EMPTY)
+    """For ``object`` and ``objects``: which of its keys are nested again (by wire name)."""
+
+
+@frozen(kw_only=True)
+class Resource:
+    """How a JSON:API resource object of a request body is put together from keywords."""
+
+    type: str
+    id: Literal["none", "optional", "required"] = "none"
+    attributes: Mapping[str, str] = field(default=_EMPTY)
+    """Keyword → wire name of each attribute."""
+    required: tuple[str, ...] = ()
+    """Keywords that the document requires (attributes, relationships, ``id``)."""
+    nested: Mapping[str, Nested] = field(default=_EMPTY)
+    """Those attributes (by keyword) whose value is a resource or holds one."""
+    relationships: Mapping[str, Relationship] = field(default=_EMPTY)
+    """Keyword → relationship."""
+    meta: bool = False
+    """Whether the resource takes a ``meta``."""
+    meta_nested: Nested | None = None
+    wraps_attributes: bool = True
+    """Whether there is an ``attributes`` object at all."""
+
+
+@frozen(kw_only=True)
+class Relationship:
+    """A relationship that a write may set: ``{"data": {"type": …, "id": …}}`` or a list of such."""
+
+    wire: str
+    many: bool
+    type: str
+    resource: Resource | None = None
+    """Set where the related resource carries more than its type and id (bulk jobs carry whole resources)."""
+
+
+@frozen(kw_only=True)
+class Body:
+    """What an operation takes as its request body."""
+
+    kind: Literal["resource", "identifiers", "multipart", "json"]
+    """resource: one ``data`` object, also by keywords; identifiers: ids or a list of them; multipart: form fields;
+    json: anything else, only as `body`."""
+    model: str
+    """Name of the body's class in `klaviyo_async.models`."""
+    required: bool = True
+    many: bool = False
+    """For identifiers: whether ``data`` is a list."""
+    resource: Resource | None = None
+    """How ``data`` (or one member of it) is put together."""
+    id_from_path: str | None = None
+    """Path parameter that gives ``data.id``, where the path names that very resource."""
+    fields: tuple[str, ...] = ()
+    """For multipart: the form's fields, the file first."""
+
+
+@frozen(kw_only=True)
+class Operation:
+    """One operation of the API, told without loading any model of it."""
+
+    name: str
+    """The document's ``operationId``."""
+    method: Literal["GET", "POST", "PATCH", "DELETE", "PUT"]
+    path: str
+    """Path template, for instance ``/api/lists/{id}/relationships/profiles``."""
+    tag: str
+    """snake_case name of its group on the client."""
+    summary: str
+    scopes: tuple[str, ...] = ()
+    limits: Limits
+    path_parameters: tuple[str, ...] = ()
+    """Names of the path's parameters, in path order."""
+    parameters: tuple[Parameter, ...] = ()
+    """Query and header parameters, ``revision`` left out."""
+    filters: Mapping[str, FilterField] = field(default=_EMPTY)
+    filter_requires: tuple[str, ...] = ()
+    """Fields that a filter must name where the operation says so (``messages.channel`` of get_campaigns)."""
+    sort: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    fields: Mapping[str, tuple[str, ...]] = field(default=_EMPTY)
+    """Resource type → fields that a sparse fieldset may name."""
+    additional_fields: Mapping[str, tuple[str, ...]] = field(default=_EMPTY)
+    page_size: PageSize | None = None
+    pagination: Pagination | None = None
+    """Set for every operation whose result is a list of records."""
+    body: Body | None = None
+    response: str | None = None
+    """Name of the success document's class in `klaviyo_async.models`; None where there is no body."""
+    caps: Caps = Caps()
+    aliases: tuple[str, ...] = ()
+    safe_to_repeat: bool
+    """Whether a request of unknown fate may be sent again."""
+    safe_with: str | None = None
+    """Keyword whose presence makes a write safe to repeat (``unique_id`` of create_event)."""
+    public: bool = False
+    """A client-side operation: carries ``company_id`` and never the private key."""
+    deprecated: bool = False
+    reference: str
+    """URL of Klaviyo's reference page for this operation and revision."""
