@@ -1,0 +1,462 @@
+"""Every error of the library: what went wrong, and what to do next.
+
+All of them pickle and copy, and none of them carries a credential.
+"""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from klaviyo_async.operation import Caps, Operation
+
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+_SNIPPET = 200
+_SHOWN = 5
+
+
+class KlaviyoError(Exception):
+    """Base of every error that the library raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions pickle by calling their class with `args`, which keyword-only constructors don't survive.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[KlaviyoError], args: tuple[object, ...], state: dict[str, object]) -> KlaviyoError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(KlaviyoError):
+    """The client can't work as it was set up: a missing credential, a bad base URL, a session of another event loop."""
+
+
+class QueryError(KlaviyoError, ValueError):
+    """A call that can't be right, found before anything was sent."""
+
+    operation: str | None
+    """Name of the operation; None where the mistake isn't tied to one (an expression on its own)."""
+    problems: tuple[str, ...]
+    """Everything that is wrong with the call, one sentence each."""
+
+    def __init__(self, message: str, *, operation: str | None = None, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.problems = tuple(problems) or (message,)
+
+
+class PaginationError(KlaviyoError):
+    """A next link that must not be followed: it leaves the client's origin, or it was there before."""
+
+
+class WebhookSignatureError(KlaviyoError):
+    """A webhook delivery that wasn't signed with the secret, or is too old."""
+
+
+class DecodeError(KlaviyoError):
+    """A success answer that is not what the operation promises: its body is not JSON."""
+
+    operation: str
+    status: int
+    content_type: str
+    snippet: str
+    """The first characters of the body."""
+    request_id: str | None
+    body: bytes
+    headers: Mapping[str, str]
+
+    def __init__(
+        self, operation: str, *, status: int, headers: Mapping[str, str] = _EMPTY, body: bytes = b"", reason: str = ""
+    ) -> None:
+        self.operation = operation
+        self.status = status
+        self.headers = _plain(headers)
+        self.content_type = _find(headers, "content-type") or ""
+        self.request_id = _request_id(headers)
+        self.body = body
+        self.snippet = _snippet(body)
+        super().__init__(
+            f"{operation}: Klaviyo answered {status} with a body that is not the JSON it should be"
+            f" (content type {self.content_type or 'missing'}, {len(body)} bytes{_and_id(self.request_id)}"
+            f"{'; ' + reason if reason else ''}): {self.snippet!r}."
+            " The request was carried out. Something between you and Klaviyo (a proxy, a wrong base_url) may have answered."
+        )
+
+
+class TransportError(KlaviyoError):
+    """No complete answer came."""
+
+    operation: str
+    sent: bool | None
+    """False: Klaviyo never saw the request. True: it may have carried it out. None: unknown which of the two."""
+    attempts: int
+    """How often the request was tried."""
+
+    def __init__(self, message: str, *, operation: str, sent: bool | None = None, attempts: int = 1) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.sent = sent
+        self.attempts = attempts
+
+
+class RequestTimeout(TransportError):
+    """An attempt took longer than its `timeout`."""
+
+
+class ConnectionFailed(TransportError):
+    """The connection could not be made, or broke before the answer was complete."""
+
+
+class RateLimitWait(KlaviyoError):
+    """The call would have to wait longer for its turn than it may."""
+
+    seconds: float
+    """How long it would have had to wait, in seconds."""
+    operation: str | None
+
+    def __init__(self, message: str = "", *, seconds: float, operation: str | None = None) -> None:
+        self.seconds = seconds
+        self.operation = operation
+        super().__init__(
+            message
+            or f"{operation or 'request'}: the rate limit asks for a wait of {seconds:.1f} s, longer than max_wait allows."
+            " Call again later, or raise max_wait."
+        )
+
+
+@frozen(kw_only=True)
+class ErrorSource:
+    """What in the request an error is about."""
+
+    pointer: str | None = None
+    """JSON pointer into the request body, for instance ``/data/attributes/email``."""
+    parameter: str | None = None
+    """Name of the query parameter."""
+    header: str | None = None
+    additional: Mapping[str, Any] = field(default=_EMPTY)
+    """Whatever else was there."""
+
+    def __str__(self) -> str:
+        if self.pointer:
+            return f"at {self.pointer}"
+        if self.parameter:
+            return f"parameter {self.parameter}"
+        return f"header {self.header}" if self.header else ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _thaw, (ErrorSource, _state(self, ("pointer", "parameter", "header", "additional")))
+
+
+@frozen(kw_only=True)
+class ErrorObject:
+    """One JSON:API error object, as far as Klaviyo filled it in: every field may be missing."""
+
+    id: str | None = None
+    status: int | None = None
+    code: str | None = None
+    """Klaviyo's word for the problem, for instance ``duplicate_profile``; the vocabulary is open."""
+    title: str | None = None
+    detail: str | None = None
+    source: ErrorSource = field(factory=ErrorSource)
+    links: Mapping[str, Any] = field(default=_EMPTY)
+    meta: Mapping[str, Any] = field(default=_EMPTY)
+    additional: Mapping[str, Any] = field(default=_EMPTY)
+    """Members that JSON:API doesn't name."""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ErrorObject:
+        """Read one error object; what has the wrong type counts as missing, and nothing raises."""
+        source = _mapping(data.get("source"))
+        return cls(
+            id=_text(data.get("id")),
+            status=_integer(data.get("status")),
+            code=_text(data.get("code")),
+            title=_text(data.get("title")),
+            detail=_text(data.get("detail")),
+            source=ErrorSource(
+                pointer=_text(source.get("pointer")),
+                parameter=_text(source.get("parameter")),
+                header=_text(source.get("header")),
+                additional={k: v for k, v in source.items() if k not in {"pointer", "parameter", "header"}} or _EMPTY,
+            ),
+            links=_mapping(data.get("links")),
+            meta=_mapping(data.get("meta")),
+            additional={k: v for k, v in data.items() if k not in _MEMBERS} or _EMPTY,
+        )
+
+    def __str__(self) -> str:
+        said = ": ".join(part for part in (self.code, self.detail or self.title) if part)
+        where = str(self.source)
+        return f"{said} ({where})" if said and where else said or where
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _thaw, (ErrorObject, _state(self, (*_MEMBERS, "additional")))
+
+
+_MEMBERS = ("id", "status", "code", "title", "detail", "source", "links", "meta")
+
+
+class APIError(KlaviyoError):
+    """Klaviyo answered with a status that is not a success."""
+
+    status: int
+    errors: tuple[ErrorObject, ...]
+    """The JSON:API error objects; empty where the body held none."""
+    request_id: str | None
+    """Klaviyo's id of the request, for its support."""
+    headers: Mapping[str, str]
+    """The answer's headers; names are lower case."""
+    body: bytes
+    """The answer's body as it came."""
+    operation: str
+    attempts: int
+    """How often the request was sent."""
+    waited: float
+    """Seconds that the call spent waiting for its turn and between attempts."""
+
+    def __init__(
+        self,
+        operation: str,
+        *,
+        status: int,
+        headers: Mapping[str, str] = _EMPTY,
+        body: bytes = b"",
+        hint: str = "",
+        attempts: int = 1,
+        waited: float = 0.0,
+    ) -> None:
+        self.operation = operation
+        self.status = status
+        self.headers = _plain(headers)
+        self.body = body
+        self.errors = parse_errors(body)
+        self.request_id = _request_id(headers) or next((error.id for error in self.errors if error.id), None)
+        self.attempts = attempts
+        self.waited = waited
+        super().__init__(self._message(hint))
+
+    @property
+    def code(self) -> str | None:
+        """`code` of the first error object that has one."""
+        return next((error.code for error in self.errors if error.code), None)
+
+    @property
+    def detail(self) -> str | None:
+        """`detail` of the first error object that has one."""
+        return next((error.detail for error in self.errors if error.detail), None)
+
+    def _message(self, hint: str) -> str:
+        said = [text for error in self.errors[:_SHOWN] if (text := str(error))]
+        if len(self.errors) > _SHOWN:
+            said.append(f"and {len(self.errors) - _SHOWN} more")
+        if not said:
+            kind = _find(self.headers, "content-type") or "no content type"
+            said = [f"{_snippet(self.body)!r} ({kind})" if self.body else "no body"]
+        times = f", {self.attempts} attempts" if self.attempts > 1 else ""
+        ident = f" [request id {self.request_id}{times}]" if self.request_id else f" [{times[2:]}]" if times else ""
+        return f"{self.operation}: {self.status} {'; '.join(said)}{ident}{' ' + hint if hint else ''}"
+
+
+class BadRequest(APIError):
+    """400: the request is malformed or names something that can't be."""
+
+
+class Unauthorized(APIError):
+    """401: the credential is missing, wrong or revoked."""
+
+
+class Forbidden(APIError):
+    """403: the credential lacks a scope, or the account an entitlement."""
+
+
+class NotFound(APIError):
+    """404: no such resource."""
+
+
+class Conflict(APIError):
+    """409: the resource is there already, or in a state that doesn't allow this."""
+
+    @property
+    def duplicate_profile_id(self) -> str | None:
+        """Id of the profile that is there already, where the conflict is about a profile."""
+        return next((_text(error.meta.get("duplicate_profile_id")) for error in self.errors if error.meta), None)
+
+
+class Gone(APIError):
+    """410: the endpoint or the whole revision was retired."""
+
+
+class PayloadTooLarge(APIError):
+    """413: the body is larger than the operation takes."""
+
+
+class RateLimited(APIError):
+    """429: too many requests, and no more attempts were left."""
+
+    retry_after: float | None = None
+    """Seconds after which Klaviyo would take the request again; None where it didn't say."""
+
+
+class ServerError(APIError):
+    """5xx: the failure is on Klaviyo's side."""
+
+    retry_after: float | None = None
+    """Seconds after which Klaviyo wants to be asked again; None where it didn't say."""
+
+
+_BY_STATUS: Mapping[int, type[APIError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Gone,
+    413: PayloadTooLarge,
+    429: RateLimited,
+}
+
+
+def error_of(
+    operation: Operation,
+    *,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    credential: str = "",
+    revision: str = "",
+    retry_after: float | None = None,
+    attempts: int = 1,
+    waited: float = 0.0,
+) -> APIError:
+    """The error for an answer that is not a success.
+
+    `credential` says where the credential came from (never the credential itself), `revision` which one was asked for.
+    """
+    kind = _BY_STATUS.get(status) or (ServerError if status >= 500 else APIError)
+    error = kind(
+        operation.name,
+        status=status,
+        headers=headers,
+        body=body,
+        hint=_hint(operation, status, headers, credential, revision),
+        attempts=attempts,
+        waited=waited,
+    )
+    if isinstance(error, RateLimited | ServerError):
+        error.retry_after = retry_after
+    return error
+
+
+def parse_errors(body: bytes) -> tuple[ErrorObject, ...]:
+    """The error objects of an answer's body; none where it holds none (HTML, empty, cut off)."""
+    try:
+        document = json.loads(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return ()
+    found = document.get("errors") if isinstance(document, dict) else None
+    return tuple(ErrorObject.from_dict(item) for item in found if isinstance(item, dict)) if isinstance(found, list) else ()
+
+
+def _hint(operation: Operation, status: int, headers: Mapping[str, str], credential: str, revision: str) -> str:
+    if 300 <= status < 400:
+        target = _find(headers, "location")
+        return (
+            f"Klaviyo's API never redirects; this went to {target or 'nowhere'!r} and was not followed, because it would have"
+            " taken the credential along. Check base_url."
+        )
+    match status:
+        case 401:
+            if operation.public:
+                return "Client-side operations carry no private key, only company_id: check that it is the account's public API key."
+            return f"Klaviyo did not accept {credential or 'the credential'}: check that it is complete, of this account and not revoked."
+        case 403:
+            scopes = ", ".join(operation.scopes)
+            return (
+                f"The operation needs the scope{'s' if len(operation.scopes) > 1 else ''} {scopes}: check that {credential or 'the credential'} has"
+                f" {'them' if len(operation.scopes) > 1 else 'it'}."
+                if scopes
+                else f"Check what {credential or 'the credential'} may do."
+            )
+        case 410:
+            return f"Revision {revision} or this endpoint of it was retired: set a newer `revision`, or upgrade klaviyo_async."
+        case 413:
+            return _caps(operation.caps)
+        case 429:
+            return "Retries were used up: raise max_retries, or share the limiter with whatever else uses this account."
+        case _:
+            return ""
+
+
+def _caps(caps: Caps) -> str:
+    known = [
+        f"{limit:,} {what}"
+        for limit, what in (
+            (caps.rows, "rows"),
+            (caps.bytes, "bytes in all"),
+            (caps.row_bytes, "bytes for each row"),
+            (caps.string_bytes, "bytes for each string"),
+        )
+        if limit is not None
+    ]
+    return f"One request may carry at most {', '.join(known)}: send less at once." if known else "Send less at once."
+
+
+def _snippet(body: bytes) -> str:
+    text = " ".join(body[: _SNIPPET * 4].decode("utf-8", "replace").split())
+    return text if len(text) <= _SNIPPET else text[:_SNIPPET] + "…"
+
+
+def _plain(headers: Mapping[str, str]) -> Mapping[str, str]:
+    from klaviyo_async.message import Headers  # noqa: PLC0415 - multidict is loaded only where there are headers
+
+    return headers if isinstance(headers, Headers) else Headers(headers)
+
+
+def _find(headers: Mapping[str, str], name: str) -> str | None:
+    value = headers.get(name)
+    if value is None:
+        value = next((text for key, text in headers.items() if key.lower() == name), None)
+    return value
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    return _find(headers, "x-klaviyo-req-id")
+
+
+def _and_id(request_id: str | None) -> str:
+    return f", request id {request_id}" if request_id else ""
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _integer(value: object) -> int | None:
+    try:
+        return int(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    except ValueError:
+        return None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else _EMPTY
+
+
+def _state(value: object, names: Sequence[str]) -> dict[str, Any]:
+    # The shared empty mapping is a read-only proxy, which does not pickle.
+    return {name: item for name in names if (item := getattr(value, name)) is not _EMPTY}
+
+
+def _thaw(kind: type[Any], state: dict[str, Any]) -> Any:
+    return kind(**state)
