@@ -1,1 +1,584 @@
-"""Base of all generated models (under construction: see docs/design/decoding.md)."""
+"""Base of the generated models: attrs classes that hold JSON as it came and build their nested parts when first read.
+
+A decoded object has its own scalars in slots; an object or a list of objects inside it stays the parsed JSON until the
+attribute is read, and is then replaced by models; a time stays its text and is parsed on reading. So what isn't looked
+at costs nothing, and what was not understood is sent back just as it came. docs/design/decoding.md has the reasons and
+the figures.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+from abc import ABC, abstractmethod
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from importlib import import_module
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast, dataclass_transform
+
+import attrs
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .message import Http
+
+__all__ = ["UNSET", "Document", "Model", "UnknownModel", "Unset", "dumps", "loads"]
+
+T = TypeVar("T")
+_new = object.__new__
+_MANY_OBJECTS = 16_384
+
+
+class Unset:
+    """The type of `UNSET`."""
+
+    __slots__ = ()
+    _instance: ClassVar[Unset | None] = None
+
+    def __new__(cls) -> Unset:
+        if cls._instance is None:
+            cls._instance = super().__new__(cls)
+        return cls._instance
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+    def __reduce__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset()
+"""A field that is not there, apart from `None`: in a body `None` clears, `UNSET` leaves alone."""
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def loads(data: bytes | bytearray | memoryview | str) -> Any:
+    """Parse JSON, forgiving what orjson refuses and servers send: lone surrogates, NaN, control characters, a BOM.
+
+    The cyclic garbage collector rests while a large body is parsed: it would walk the growing tree again and again and
+    can find nothing in it. Raises ValueError where the text is no JSON at all.
+    """
+    pause = len(data) > _MANY_OBJECTS and gc.isenabled()
+    if pause:
+        gc.disable()
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        text = data if isinstance(data, str) else bytes(data).decode("utf-8-sig", "surrogateescape")
+        return json.loads(text, strict=False)
+    finally:
+        if pause:
+            gc.enable()
+
+
+def dumps(value: object) -> bytes:
+    """Encode plain JSON values, models, and in them times, dates, UUIDs and decimals.
+
+    Raises TypeError for values that JSON has no form for.
+    """
+    try:
+        return orjson.dumps(value, default=_encode)
+    except orjson.JSONEncodeError as error:
+        if isinstance(error.__cause__, TypeError):
+            raise TypeError(str(error.__cause__)) from None
+        # Integers beyond 64 bits and lone surrogates: JSON has them, orjson does not.
+        return json.dumps(value, default=_encode_any, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Model):
+        return value._wire()
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise TypeError(f"{value} has no form in JSON")
+        return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if value is UNSET:
+        raise TypeError("UNSET can't be sent: leave the key out, or use None to clear the value")
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def _encode_any(value: Any) -> Any:
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    try:
+        return _encode(value)
+    except TypeError:
+        return json.loads(orjson.dumps(value))
+
+
+# --- times -----------------------------------------------------------------------------------------------------------
+
+_fromisoformat = datetime.fromisoformat
+
+
+def parse_time(text: str) -> datetime | str:
+    """An aware datetime, UTC where the text has no offset; the text itself where it is no time."""
+    try:
+        value = _fromisoformat(text)
+    except ValueError:
+        from dateutil import parser  # noqa: PLC0415 - only for forms that ISO 8601 doesn't have
+
+        try:
+            value = parser.parse(text)
+        except (ValueError, OverflowError):
+            return text
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
+def parse_date(text: str) -> date | str:
+    """A date; the text itself where it is none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return text
+
+
+# --- references to other models --------------------------------------------------------------------------------------
+
+
+class Ref(ABC):
+    """What a field holds besides scalars. `bind` makes its decoder once the package of the models is known."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def bind(self, package: str) -> Callable[[Any], Any]:
+        """A function from parsed JSON to models, which leaves alone what it doesn't expect."""
+
+
+class One(Ref):
+    """A model, by name."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def bind(self, package: str) -> Callable[[Any], Any]:
+        return cast("Callable[[Any], Any]", getattr(import_module(package), self.name)._decode)
+
+
+class Many(Ref):
+    """A list of what `item` says."""
+
+    __slots__ = ("item",)
+
+    def __init__(self, item: Ref | str) -> None:
+        self.item = One(item) if isinstance(item, str) else item
+
+    def bind(self, package: str) -> Callable[[Any], Any]:
+        decode = self.item.bind(package)
+
+        def decode_list(value: Any) -> Any:
+            if type(value) is list:
+                value[:] = map(decode, value)
+            return value
+
+        return decode_list
+
+
+class Values(Ref):
+    """An object whose values are what `item` says."""
+
+    __slots__ = ("item",)
+
+    def __init__(self, item: Ref | str) -> None:
+        self.item = One(item) if isinstance(item, str) else item
+
+    def bind(self, package: str) -> Callable[[Any], Any]:
+        decode = self.item.bind(package)
+
+        def decode_values(value: Any) -> Any:
+            if type(value) is dict:
+                for key, member in value.items():
+                    value[key] = decode(member)
+            return value
+
+        return decode_values
+
+
+class Variant:
+    """One member of a union: the values its constants may have, the keys it requires and those it knows."""
+
+    __slots__ = ("constants", "keys", "name", "required")
+
+    def __init__(
+        self,
+        name: str,
+        constants: Mapping[str, tuple[Any, ...]],
+        required: tuple[str, ...] = (),
+        keys: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.constants = constants
+        self.required = frozenset(required)
+        self.keys = frozenset(keys)
+
+
+class Union(Ref):
+    """One of several models, decided by constants, then by required keys, then by the keys they know.
+
+    Never by trying one after the other. Where the members can't be told apart the first that fits best is taken; where a
+    constant rules out all of them the value becomes an `UnknownModel`.
+    """
+
+    __slots__ = ("variants",)
+
+    def __init__(self, *variants: Variant) -> None:
+        self.variants = variants
+
+    def choose(self, value: dict[str, Any]) -> Variant | None:
+        """The member that the value is, or None."""
+        fitting = [
+            variant
+            for variant in self.variants
+            if all(value[key] in allowed for key, allowed in variant.constants.items() if key in value)
+        ]
+        if len(fitting) < 2:
+            return fitting[0] if fitting else None
+        present = value.keys()
+        return max(
+            fitting,
+            key=lambda variant: (
+                sum(key in present for key in variant.constants),
+                -len(variant.required - present),
+                -len(present - variant.keys),
+                len(variant.required),
+            ),
+        )
+
+    def bind(self, package: str) -> Callable[[Any], Any]:
+        decoders: dict[str, Callable[[Any], Any]] = {}
+        # Most unions have one key whose constant tells all members apart: then a look-up decides.
+        index: dict[Any, str] = {}
+        shared = set(self.variants[0].constants).intersection(*(variant.constants for variant in self.variants))
+        by = ""
+        for key in sorted(shared, key=lambda key: (key != "type", key)):
+            index = {value: variant.name for variant in self.variants for value in variant.constants[key]}
+            if len(index) == sum(len(variant.constants[key]) for variant in self.variants):
+                by = key
+                break
+
+        def decode_union(value: Any) -> Any:
+            if type(value) is not dict:
+                return value
+            name: str | None = None
+            if by and by in value:
+                constant = value[by]
+                name = index.get(constant) if isinstance(constant, (str, int, type(None))) else None
+            else:
+                variant = self.choose(value)
+                name = variant.name if variant is not None else None
+            if name is None:
+                return UnknownModel._decode(value)
+            decode = decoders.get(name)
+            if decode is None:
+                decode = decoders[name] = One(name).bind(package)
+            return decode(value)
+
+        return decode_union
+
+
+# --- fields ----------------------------------------------------------------------------------------------------------
+
+_REF = "klaviyo_async.ref"
+_WIRE = "klaviyo_async.wire"
+_TIME = "klaviyo_async.time"
+_DATE = "klaviyo_async.date"
+
+
+def field(*, default: Any = attrs.NOTHING, wire: str | None = None, alias: str | None = None) -> Any:
+    """A field whose name on the wire differs from its own."""
+    return attrs.field(default=default, alias=alias, metadata={_WIRE: wire} if wire else None)
+
+
+def nested(ref: Ref | str, *, default: Any = attrs.NOTHING, wire: str | None = None, alias: str | None = None) -> Any:
+    """A field that holds another model, or several."""
+    ref = One(ref) if isinstance(ref, str) else ref
+    metadata: dict[str, object] = {_REF: ref}
+    if wire:
+        metadata[_WIRE] = wire
+    return attrs.field(default=default, alias=alias, metadata=metadata)
+
+
+def time(*, default: Any = attrs.NOTHING, wire: str | None = None, alias: str | None = None) -> Any:
+    """A field that holds a time: text on the wire, an aware datetime when read."""
+    return attrs.field(default=default, alias=alias, metadata={_TIME: True, _WIRE: wire} if wire else {_TIME: True})
+
+
+def day(*, default: Any = attrs.NOTHING, wire: str | None = None, alias: str | None = None) -> Any:
+    """A field that holds a date: text on the wire, a date when read."""
+    return attrs.field(default=default, alias=alias, metadata={_DATE: True, _WIRE: wire} if wire else {_DATE: True})
+
+
+def _time_property(slot: Any, parse: Callable[[str], object]) -> property:
+    get = slot.__get__
+
+    def read(self: Model) -> Any:
+        value = get(self)
+        return parse(value) if type(value) is str else value
+
+    return property(read, slot.__set__)
+
+
+def _nested_property(slot: Any, ref: Ref, package: str) -> property:
+    get, put = slot.__get__, slot.__set__
+    decode: Callable[[Any], Any] | None = None
+
+    def read_object(self: Model) -> Any:
+        nonlocal decode
+        value = get(self)
+        if type(value) is dict:
+            if decode is None:
+                decode = ref.bind(package)
+            value = decode(value)
+            put(self, value)
+        return value
+
+    def read_list(self: Model) -> Any:
+        nonlocal decode
+        value = get(self)
+        # A list whose first member is a model has been decoded already; what it holds is replaced in place.
+        if type(value) is list and value and not isinstance(value[0], Model):
+            if decode is None:
+                decode = ref.bind(package)
+            value = decode(value)
+        return value
+
+    return property(read_list if isinstance(ref, Many) else read_object, slot.__set__)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field, nested, time, day))
+def model(cls: type[T]) -> type[T]:
+    """Make a generated class an attrs class (slots, keyword-only) that decodes itself."""
+    made = cast(
+        "Any",
+        attrs.define(
+            cls,
+            slots=True,
+            kw_only=True,
+            eq=False,
+            repr=False,
+            match_args=False,
+            weakref_slot=False,
+            getstate_setstate=False,
+            on_setattr=attrs.setters.NO_OP,
+        ),
+    )
+    package = made.__module__.rpartition(".")[0]
+    slots: list[str] = []
+    wires: list[str] = []
+    for attribute in made.__attrs_attrs__:
+        name, metadata = attribute.name, attribute.metadata
+        if name == "additional_properties":
+            continue
+        wires.append(metadata.get(_WIRE, name))
+        if not metadata or metadata.keys() == {_WIRE}:
+            slots.append(name)
+            continue
+        # The slot keeps what came; under the field's own name stands a property that makes it what it is.
+        slot = made.__dict__[name]
+        setattr(made, f"_raw_{name}", slot)
+        slots.append(f"_raw_{name}")
+        ref = metadata.get(_REF)
+        if ref is not None:
+            setattr(made, name, _nested_property(slot, ref, package))
+        else:
+            setattr(made, name, _time_property(slot, parse_time if _TIME in metadata else parse_date))
+    made._wires = tuple(wires)
+    made._values = _values_of(slots)
+    made._decode = staticmethod(_compile_decode(made, slots, wires))
+    return cast("type[T]", made)
+
+
+def _values_of(slots: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(slots) > 1:
+        return attrgetter(*slots)
+    if not slots:
+        return lambda _: ()
+    get = attrgetter(slots[0])
+    return lambda self: (get(self),)
+
+
+def _compile_decode(cls: type, slots: list[str], wires: list[str]) -> Callable[[Any], Any]:
+    """A function of straight-line code from a JSON object to an instance, as attrs compiles an `__init__`."""
+    targets = "".join(f"self.{slot}, " for slot in slots)
+    names = {"new": _new, "cls": cls, "wires": tuple(wires), "known": frozenset(wires), "UNSET": UNSET}
+    if len(wires) > 1:
+        names["get"] = itemgetter(*wires)
+        take, find = f"({targets}) = get(value)", f"({targets}) = [value.get(wire, UNSET) for wire in wires]"
+    elif wires:
+        take, find = f"self.{slots[0]} = value[{wires[0]!r}]", f"self.{slots[0]} = UNSET"
+    else:
+        take = find = "pass"
+    source = f"""
+def decode(value):
+    if type(value) is not dict:
+        return value
+    self = new(cls)
+    try:
+        {take}
+    except KeyError:
+        {find}
+        self._extra = None if value.keys() <= known else {{key: value[key] for key in value.keys() - known}}
+    else:
+        self._extra = None if len(value) == {len(wires)} else {{key: value[key] for key in value.keys() - known}}
+    return self
+"""
+    scope: dict[str, Any] = {}
+    exec(compile(source, f"<decoder of {cls.__qualname__}>", "exec"), names, scope)  # noqa: S102 - made of field names only
+    return cast("Callable[[Any], Any]", scope["decode"])
+
+
+# --- the base --------------------------------------------------------------------------------------------------------
+
+
+@attrs.define(slots=True, kw_only=True, eq=False, repr=False, weakref_slot=False, getstate_setstate=False)
+class Model:
+    """A JSON object of the API.
+
+    Fields that did not come, or are not to be sent, are `UNSET`. What came without a field of its own is in
+    `additional_properties`, can be read as an attribute, and goes out again with `to_dict`.
+    """
+
+    additional_properties: dict[str, Any] = attrs.field(default=None)
+
+    if TYPE_CHECKING:
+        _extra: dict[str, Any] | None
+        _wires: ClassVar[tuple[str, ...]]
+        _decode: ClassVar[Callable[[Any], Any]]
+        _values: ClassVar[Callable[[Any], tuple[Any, ...]]]
+
+    @classmethod
+    def from_json(cls, data: bytes | bytearray | memoryview | str) -> Self:
+        """Decode the JSON text of an object. Raises DecodeError where it is none."""
+        try:
+            value = loads(data)
+        except ValueError as error:
+            raise _decode_error(cls, data, str(error)) from None
+        return cls._of(value)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Decode a JSON object that is parsed already; the mapping is copied, not kept."""
+        return cls._of(loads(dumps(data if type(data) is dict else dict(data))))
+
+    @classmethod
+    def _of(cls, value: Any) -> Self:
+        if type(value) is not dict:
+            raise _decode_error(cls, dumps(value), f"it is a JSON object, not {type(value).__name__}")
+        return cast("Self", cls._decode(value))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object as plain Python values; changing it does not change the model."""
+        return cast("dict[str, Any]", loads(dumps(self)))
+
+    def to_json(self) -> bytes:
+        """The JSON object as text."""
+        return dumps(self)
+
+    def _wire(self) -> dict[str, Any]:
+        """What is set, by name on the wire; nested models as they are."""
+        wire = {
+            name: value for name, value in zip(self._wires, type(self)._values(self), strict=True) if value is not UNSET
+        }
+        return wire | self._extra if self._extra else wire
+
+    if not TYPE_CHECKING:  # to a type checker an unknown field is an error
+
+        def __getattr__(self, name: str) -> Any:
+            if name[:1] != "_" and self._extra and name in self._extra:
+                return self._extra[name]
+            known = ", ".join(attribute.name for attribute in attrs.fields(type(self)))
+            raise AttributeError(f"{type(self).__name__} has no field {name!r}; it has {known}", name=name, obj=self)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(
+            getattr(self, attribute.name) == getattr(other, attribute.name) for attribute in attrs.fields(type(self))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{attribute.name}={value!r}"
+            for attribute in attrs.fields(type(self))
+            if (value := getattr(self, attribute.name)) is not UNSET
+            and not (attribute.name == "additional_properties" and not value)
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), type(self)._values(self), self._extra)
+
+
+_extra_slot: Any = Model.__dict__["additional_properties"]
+
+
+def _additional_properties(self: Model) -> dict[str, Any]:
+    extra = _extra_slot.__get__(self)
+    if extra is None:
+        extra = {}
+        _extra_slot.__set__(self, extra)
+    return cast("dict[str, Any]", extra)
+
+
+# As with nested fields: the slot is `_extra`, the field makes the dict when it is asked for.
+Model._extra = _extra_slot
+setattr(Model, "additional_properties", property(_additional_properties, _extra_slot.__set__))  # noqa: B010 - mypy
+
+
+def _rebuild(cls: type[Model], values: tuple[Any, ...], extra: dict[str, Any] | None) -> Model:
+    wire = {name: value for name, value in zip(cls._wires, values, strict=True) if value is not UNSET}
+    made = cls._decode(wire)
+    made._extra = extra
+    return cast("Model", made)
+
+
+@model
+class UnknownModel(Model):
+    """An object whose type this revision doesn't know: all of it is in `additional_properties`."""
+
+
+class Document(Model):
+    """A success answer: what came, and in `http` how."""
+
+    __slots__ = ("_http",)
+
+    @property
+    def http(self) -> Http | None:
+        """Status, headers, request id, attempts and seconds waited of the answer; None where it came from elsewhere."""
+        return getattr(self, "_http", None)
+
+    @http.setter
+    def http(self, value: Http | None) -> None:
+        self._http = value
+
+    def related(self, resource: object, name: str) -> list[Any]:
+        """The included resources that `resource` names in its relationship `name`, in order.
+
+        A relationship without data, or whose resources were not included, gives those that are there: maybe none.
+        """
+        from .related import related  # noqa: PLC0415 - most documents are never asked
+
+        return list(related(self, resource, name))
+
+
+def _decode_error(cls: type, data: Any, reason: str) -> Exception:
+    from .errors import DecodeError  # noqa: PLC0415 - only where it is raised
+
+    return DecodeError(
+        cls.__name__, status=200, body=data.encode() if isinstance(data, str) else bytes(data), reason=reason
+    )
