@@ -1,0 +1,612 @@
+"""Klaviyo's filter grammar: `F` builds expressions, `Filter.parse` reads them; sort keys and sparse fieldsets.
+
+The grammar is ``operator(field,value)``, joined by ``and(…,…)`` or commas. It has neither *or* nor *not*.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from difflib import get_close_matches
+from math import isfinite
+from typing import Final, NoReturn, TypeAlias
+
+from attrs import field as attribute
+from attrs import frozen
+
+from klaviyo_async.errors import QueryError
+
+__all__ = ["Condition", "F", "Field", "Fields", "Filter", "SortKey"]
+
+Scalar: TypeAlias = str | bool | int | float | Decimal | datetime | date | None
+"""One value that a condition can compare with."""
+Value: TypeAlias = Scalar | Iterable[Scalar]
+"""A value, or the values of an operator that takes a list."""
+
+OPERATORS: Final = (
+    "equals",
+    "greater-than",
+    "greater-or-equal",
+    "less-than",
+    "less-or-equal",
+    "any",
+    "contains",
+    "contains-any",
+    "contains-all",
+    "starts-with",
+    "ends-with",
+    "has",
+)
+"""Every operator of the grammar, by its name on the wire."""
+LIST_OPERATORS: Final = frozenset(("any", "contains-any", "contains-all"))
+"""Operators whose value is always a list."""
+
+_NO_OR = (
+    'Klaviyo\'s filters have no `or`. For several values of one field use any: F("email").any([…]); '
+    "for anything else make one call for each condition and join the results."
+)
+_NO_NOT = (
+    "Klaviyo's filters have no `not` and no `!=`. Ask for what you want to keep, or drop records after reading them."
+)
+_NO_TRUTH = (
+    "A filter expression has no truth value: `and`, `or`, `if`, `in` and chained comparisons (1 < F.a < 5) would drop half "
+    "of it. Join conditions by &, each in parentheses: (F.a > 1) & (F.a < 5)."
+)
+_PARENTHESES = "Put each comparison in parentheses, since & binds tighter: (F.a == 1) & (F.b == 2)."
+
+_MAX_DEPTH = 64
+_FIELD = re.compile(r"[A-Za-z0-9_$](?:[A-Za-z0-9_$. :-]*[A-Za-z0-9_$])?")
+_OPERATOR = re.compile(r"[A-Za-z][A-Za-z_-]*")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATETIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+)
+_WORDS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None}
+
+
+def quote_string(text: str) -> str:
+    """The text as a string literal: in double quotes, with ``"`` and ``\\`` escaped and all else as it is."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise QueryError(
+            f"The text {text!r} has a lone surrogate, which no encoding can send. Decode the text it came from properly."
+        ) from None
+    # `str.__str__` takes the plain text out of a string enum.
+    return '"' + str.__str__(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def literal(value: object) -> str:
+    """The wire form of one value. Raises `QueryError` for a value that the grammar has no literal for."""
+    if isinstance(value, str):
+        return quote_string(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | Decimal):
+        return _number(value)
+    if isinstance(value, datetime):
+        return _datetime(value)
+    if isinstance(value, date):
+        return date.isoformat(value)
+    hint = ""
+    if isinstance(value, Field):
+        hint = " A condition compares a field with a value, not with another field."
+    elif isinstance(value, Filter):
+        hint = f" {_PARENTHESES}"
+    raise QueryError(
+        f"A filter can't hold a value of type {type(value).__name__}.{hint} It takes str, bool, int, float, Decimal, "
+        "aware datetime, date, None, and lists of these."
+    )
+
+
+def _number(value: float | Decimal) -> str:
+    try:
+        if isinstance(value, int):
+            return int.__repr__(value)
+        if not isfinite(value):
+            raise QueryError(f"{value} is no number that a filter can hold. Give a finite one.")
+        # Plain digits: an exponent is not in Klaviyo's grammar.
+        exact = value if isinstance(value, Decimal) else Decimal(float.__repr__(value))
+        return format(exact, "f")
+    except ValueError as error:
+        if isinstance(error, QueryError):
+            raise
+        raise QueryError(f"The number is too long for a filter: {error}.") from None
+
+
+def _datetime(value: datetime) -> str:
+    offset = value.utcoffset()
+    if offset is None:
+        raise QueryError(
+            f"The datetime {datetime.isoformat(value)} has no time zone, so it names no instant. Give it one, for "
+            "instance value.replace(tzinfo=timezone.utc), or value.astimezone() for local time."
+        )
+    if offset % timedelta(minutes=1):
+        # RFC 3339 has no seconds in an offset (old local mean times have them): the same instant in UTC.
+        try:
+            value = value.astimezone(UTC)
+        except OverflowError:
+            raise QueryError(f"The datetime {datetime.isoformat(value)} is out of range in UTC.") from None
+    return datetime.isoformat(value)
+
+
+def _list_literal(values: object, operator: str) -> tuple[tuple[object, ...], str]:
+    if isinstance(values, str) or not isinstance(values, Iterable) or isinstance(values, Mapping | bytes | bytearray):
+        raise QueryError(f"{operator} takes a list of values, not {type(values).__name__}: {_method(operator)}([…]).")
+    members = tuple(values)
+    if not members:
+        raise QueryError(f"{operator} was given an empty list, which would match nothing. Leave the call out instead.")
+    return members, "[" + ",".join(map(literal, members)) + "]"
+
+
+def _method(operator: str) -> str:
+    return operator.replace("-", "_")
+
+
+@frozen
+class Condition:
+    """One ``operator(field,value)`` of a filter."""
+
+    operator: str
+    """Name on the wire, for instance ``greater-than``."""
+    field: str
+    """Name of the field, dotted where nested."""
+    literal: str
+    """The value as it is on the wire; empty for `has`."""
+    value: object = attribute(eq=False, repr=False, default=None)
+    """The value in Python: str, bool, int, float, datetime, date, None, or a tuple of them for a list."""
+
+    def __str__(self) -> str:
+        if self.operator == "has":
+            return f"has({self.field})"
+        return f"{self.operator}({self.field},{self.literal})"
+
+
+@frozen(repr=False)
+class Filter:
+    """A filter expression: one condition, or several of which all must hold.
+
+    `F` and the classes in `klaviyo_async.filters` make them, ``&`` joins them, ``str()`` gives the wire form.
+    Two filters are equal when their wire forms are.
+    """
+
+    conditions: tuple[Condition, ...]
+    """The conditions in order, never nested."""
+
+    @classmethod
+    def parse(cls, text: str) -> Filter:
+        """Read a filter from its wire form, before percent-encoding.
+
+        Takes single and double quotes, spaces between the tokens, nested ``and(…)`` and commas on top.
+        Raises `QueryError` that says where the text stops being a filter.
+        """
+        if not isinstance(text, str):
+            raise QueryError(f"Filter.parse reads a str, not {type(text).__name__}.")
+        return cls(tuple(_Parser(text).filter()))
+
+    def __str__(self) -> str:
+        if len(self.conditions) == 1:
+            return str(self.conditions[0])
+        return "and(" + ",".join(map(str, self.conditions)) + ")"
+
+    def __repr__(self) -> str:
+        return f"Filter.parse({str(self)!r})"
+
+    def __and__(self, other: Filter) -> Filter:
+        if isinstance(other, Filter):
+            return Filter(self.conditions + other.conditions)
+        raise _not_joinable(other)
+
+    def __rand__(self, other: object) -> NoReturn:
+        raise _not_joinable(other)
+
+    def __or__(self, other: object) -> NoReturn:
+        raise QueryError(_NO_OR)
+
+    __ror__ = __or__
+
+    def __invert__(self) -> NoReturn:
+        raise QueryError(_NO_NOT)
+
+    def __bool__(self) -> NoReturn:
+        raise QueryError(_NO_TRUTH)
+
+
+def _not_joinable(other: object) -> QueryError:
+    if isinstance(other, str):
+        return QueryError("& joins filter expressions, not text. Read the text first: Filter.parse(text).")
+    if isinstance(other, Field):
+        return QueryError(f"{other} alone is no condition. Compare it with a value. {_PARENTHESES}")
+    return QueryError(f"& joins filter expressions, not {type(other).__name__}. {_PARENTHESES}")
+
+
+def condition(operator: str, field: str, value: object = None) -> Filter:
+    """The filter ``operator(field,value)``. Raises `QueryError` for a value that the grammar has no literal for."""
+    if operator == "has":
+        return Filter((Condition("has", field, ""),))
+    many = operator in LIST_OPERATORS
+    if many or (operator == "equals" and isinstance(value, list | tuple | set | frozenset)):
+        value, text = _list_literal(value, operator)
+    else:
+        text = literal(value)
+    return Filter((Condition(operator, field, text, value),))
+
+
+class SortKey(str):
+    """A sort key: the name of a field, with a minus in front for descending order."""
+
+    __slots__ = ()
+
+
+class Field:
+    """A field to filter or sort by; ``F("profile.id")`` and ``F.profile.id`` make it."""
+
+    __slots__ = ("_field_",)
+    __hash__ = None  # type: ignore[assignment]  # `==` makes a filter, so fields can't be keys
+    _field_: str
+
+    def __init__(self, name: str) -> None:
+        self._field_ = name
+
+    def __getattr__(self, name: str) -> Field:
+        return Field(f"{self._field_}.{_attribute_name(self, name)}")
+
+    def __str__(self) -> str:
+        return self._field_
+
+    def __repr__(self) -> str:
+        return f"F({self._field_!r})"
+
+    def __eq__(self, value: Value) -> Filter:  # type: ignore[override]
+        return condition("equals", self._field_, value)
+
+    def __ne__(self, value: object) -> NoReturn:
+        raise QueryError(_NO_NOT)
+
+    def __gt__(self, value: Scalar) -> Filter:
+        return condition("greater-than", self._field_, value)
+
+    def __ge__(self, value: Scalar) -> Filter:
+        return condition("greater-or-equal", self._field_, value)
+
+    def __lt__(self, value: Scalar) -> Filter:
+        return condition("less-than", self._field_, value)
+
+    def __le__(self, value: Scalar) -> Filter:
+        return condition("less-or-equal", self._field_, value)
+
+    def equals(self, value: Value) -> Filter:
+        """The field has this value; for some fields, one of these values."""
+        return condition("equals", self._field_, value)
+
+    def greater_than(self, value: Scalar) -> Filter:
+        """The field is greater or later than the value."""
+        return condition("greater-than", self._field_, value)
+
+    def greater_or_equal(self, value: Scalar) -> Filter:
+        """The field is the value, or greater or later."""
+        return condition("greater-or-equal", self._field_, value)
+
+    def less_than(self, value: Scalar) -> Filter:
+        """The field is less or earlier than the value."""
+        return condition("less-than", self._field_, value)
+
+    def less_or_equal(self, value: Scalar) -> Filter:
+        """The field is the value, or less or earlier."""
+        return condition("less-or-equal", self._field_, value)
+
+    def any(self, values: Iterable[Scalar]) -> Filter:
+        """The field has one of these values."""
+        return condition("any", self._field_, values)
+
+    def contains(self, value: Scalar) -> Filter:
+        """The field's text contains this text."""
+        return condition("contains", self._field_, value)
+
+    def contains_any(self, values: Iterable[Scalar]) -> Filter:
+        """The field's list contains one of these values."""
+        return condition("contains-any", self._field_, values)
+
+    def contains_all(self, values: Iterable[Scalar]) -> Filter:
+        """The field's list contains all of these values."""
+        return condition("contains-all", self._field_, values)
+
+    def starts_with(self, value: Scalar) -> Filter:
+        """The field's text starts with this text."""
+        return condition("starts-with", self._field_, value)
+
+    def ends_with(self, value: Scalar) -> Filter:
+        """The field's text ends with this text."""
+        return condition("ends-with", self._field_, value)
+
+    def has(self) -> Filter:
+        """The field has a value."""
+        return condition("has", self._field_)
+
+    def asc(self) -> SortKey:
+        """Sort key: smallest or earliest first."""
+        return SortKey(self._field_)
+
+    def desc(self) -> SortKey:
+        """Sort key: greatest or latest first."""
+        return SortKey("-" + self._field_)
+
+    def __bool__(self) -> NoReturn:
+        raise QueryError(_NO_TRUTH)
+
+    def __contains__(self, _: object) -> NoReturn:
+        raise QueryError(f"`in` gives no filter. Use {self!r}.contains(…) or {self!r}.any([…]).")
+
+    def __and__(self, other: object) -> NoReturn:
+        raise _not_joinable(self)
+
+    __rand__ = __and__
+
+    def __or__(self, other: object) -> NoReturn:
+        raise QueryError(_NO_OR)
+
+    __ror__ = __or__
+
+    def __invert__(self) -> NoReturn:
+        raise QueryError(_NO_NOT)
+
+
+def _attribute_name(owner: object, name: str) -> str:
+    # Tools probe objects for names like these (copy, pickle, notebooks); Klaviyo has no such field.
+    if name.startswith("_") and name.endswith("_"):
+        raise AttributeError(name, name=name, obj=owner)
+    return name
+
+
+class FieldFactory:
+    """What `F` is: ``F("a.b")`` and ``F.a.b`` are the same field.
+
+    The call takes every name, the attributes those that no method of a field has: ``F("list.any")``.
+    """
+
+    __slots__ = ()
+
+    def __call__(self, name: str) -> Field:
+        if not isinstance(name, str):
+            raise QueryError(f"F takes the name of a field as str, not {type(name).__name__}.")
+        if not _FIELD.fullmatch(name):
+            raise QueryError(
+                f"{name!r} is no field name: letters, digits, _ $ - and dots, spaces inside only. Values go into the comparison."
+            )
+        return Field(name)
+
+    def __getattr__(self, name: str) -> Field:
+        return self(_attribute_name(self, name))
+
+    def __repr__(self) -> str:
+        return "F"
+
+
+F: Final = FieldFactory()
+"""Start of a filter expression or sort key: ``F("email") == "a@x.com"``, ``F.profile.id.any([…])``, ``F.created.desc()``."""
+
+
+class Fields(Mapping[str, tuple[str, ...]]):
+    """A sparse fieldset: which fields of which resource type to send.
+
+    ``Fields(profile=["email"], push_token=["token"])``; keywords are the types with ``_`` for ``-``. A mapping with the
+    types' own names can come first: ``Fields({"push-token": ["token"]})``.
+    """
+
+    __slots__ = ("_types",)
+
+    def __init__(
+        self, types: Mapping[str, Iterable[str] | str] | None = None, /, **by_keyword: Iterable[str] | str
+    ) -> None:
+        given: dict[str, Iterable[str] | str] = dict(types or {})
+        given.update((name.replace("_", "-"), names) for name, names in by_keyword.items())
+        self._types = {name: field_names(names) for name, names in given.items()}
+
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        return self._types[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._types)
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._types.items()))
+
+    def __repr__(self) -> str:
+        return f"Fields({self._types!r})"
+
+
+def field_names(names: object) -> tuple[str, ...]:
+    """A list of names given as such or as one comma-separated text. Raises `QueryError` for anything else."""
+    if isinstance(names, str):
+        return tuple(part.strip() for part in names.split(","))
+    if isinstance(names, Iterable) and not isinstance(names, Mapping | bytes | bytearray):
+        members = tuple(names)
+        if all(isinstance(member, str) for member in members):
+            return members
+    raise QueryError(f"A list of names is wanted, not {names!r}.")
+
+
+class _Parser:
+    """Recursive descent over one filter text."""
+
+    __slots__ = ("at", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def filter(self) -> list[Condition]:
+        found = self.conditions(0)
+        if self.at < len(self.text):
+            raise self.error("the filter is complete here, but more follows (a parenthesis too many?)")
+        return found
+
+    def conditions(self, depth: int) -> list[Condition]:
+        if depth > _MAX_DEPTH:
+            raise self.error("and(…) is nested too deep")
+        found: list[Condition] = []
+        while True:
+            found += self.term(depth)
+            if not self.skip(","):
+                return found
+
+    def term(self, depth: int) -> list[Condition]:
+        self.spaces()
+        start = self.at
+        match = _OPERATOR.match(self.text, self.at)
+        if match is None:
+            raise self.error("an operator is wanted, for instance equals(…)")
+        operator = match[0]
+        self.at = match.end()
+        if not self.skip("("):
+            self.at = start
+            raise self.error('a condition is written operator(field,value), for instance equals(email,"a@x.com")')
+        if operator == "and":
+            found = self.conditions(depth + 1)
+            self.close()
+            return found
+        if operator not in OPERATORS:
+            self.at = start
+            raise self.error(_unknown_operator(operator))
+        name = self.field()
+        if operator == "has":
+            self.close()
+            return [Condition("has", name, "")]
+        if not self.skip(","):
+            raise self.error(f"{operator} takes a value: {operator}({name},…)")
+        self.spaces()
+        at = self.at
+        value: object
+        if self.skip("["):
+            value, text = self.members()
+        else:
+            if operator in LIST_OPERATORS:
+                raise self.error(f'{operator} takes a list in square brackets: {operator}({name},["a","b"])')
+            value, text = self.scalar()
+        if isinstance(value, tuple) and operator not in LIST_OPERATORS and operator != "equals":
+            self.at = at
+            raise self.error(f"{operator} takes one value, not a list")
+        self.close()
+        return [Condition(operator, name, text, value)]
+
+    def field(self) -> str:
+        self.spaces()
+        end = self.at
+        while end < len(self.text) and self.text[end] not in ",()[]\"'":
+            end += 1
+        name = self.text[self.at : end].rstrip()
+        if not _FIELD.fullmatch(name):
+            if self.text[self.at : self.at + 1] in ('"', "'"):
+                raise self.error("field names go without quotes")
+            raise self.error("a field name is wanted")
+        self.at = end
+        return name
+
+    def members(self) -> tuple[tuple[object, ...], str]:
+        values: list[object] = []
+        texts: list[str] = []
+        if self.skip("]"):
+            raise self.error("an empty list matches nothing")
+        while True:
+            value, text = self.scalar()
+            values.append(value)
+            texts.append(text)
+            if self.skip("]"):
+                return tuple(values), "[" + ",".join(texts) + "]"
+            if not self.skip(","):
+                raise self.error("a comma or ] is wanted")
+
+    def scalar(self) -> tuple[object, str]:
+        self.spaces()
+        quote = self.text[self.at : self.at + 1]
+        if quote and quote in "\"'":
+            text = self.string(quote)
+            return text, quote_string(text)
+        end = self.at
+        while end < len(self.text) and self.text[end] not in ",()[]\"'":
+            end += 1
+        token = self.text[self.at : end].rstrip()
+        value = self.bare(token)
+        self.at = end
+        return value, token
+
+    def string(self, quote: str) -> str:
+        parts: list[str] = []
+        start = self.at
+        at = start + 1
+        while True:
+            end = at
+            while end < len(self.text) and self.text[end] not in ("\\", quote):
+                end += 1
+            if end >= len(self.text):
+                raise self.error(f"the string that starts here has no closing {quote}")
+            parts.append(self.text[at:end])
+            if self.text[end] == quote:
+                self.at = end + 1
+                return "".join(parts)
+            escaped = self.text[end + 1 : end + 2]
+            # Only quotes and the backslash are escaped; before anything else a backslash is itself.
+            parts.append(escaped if escaped in ('"', "'", "\\") else "\\" + escaped)
+            at = end + 2
+
+    def bare(self, token: str) -> object:
+        if token in _WORDS:
+            return _WORDS[token]
+        try:
+            if _NUMBER.fullmatch(token):
+                number = int(token) if token.lstrip("-").isdigit() else float(token)
+                if isfinite(number):
+                    return number
+                raise self.error(f"the number {token} is too large")
+            if _DATE.fullmatch(token):
+                return date.fromisoformat(token)
+            if _DATETIME.fullmatch(token):
+                return datetime.fromisoformat(token)
+        except (ValueError, OverflowError) as error:
+            if isinstance(error, QueryError):
+                raise
+            raise self.error(f"{token} is no valid number or time ({error})") from None
+        if not token:
+            raise self.error("a value is wanted")
+        raise self.error(
+            f"text goes in quotes: {quote_string(token)}; times are RFC 3339, for instance 2026-01-01T00:00:00Z"
+        )
+
+    def close(self) -> None:
+        if not self.skip(")"):
+            raise self.error("a closing ) is wanted")
+
+    def spaces(self) -> None:
+        while self.at < len(self.text) and self.text[self.at].isspace():
+            self.at += 1
+
+    def skip(self, token: str) -> bool:
+        """Step over the token, and spaces around it, if it is next."""
+        self.spaces()
+        if self.text.startswith(token, self.at):
+            self.at += 1
+            self.spaces()
+            return True
+        return False
+
+    def error(self, what: str) -> QueryError:
+        start = max(0, self.at - 30)
+        before = ("…" if start else "") + self.text[start : self.at]
+        after = self.text[self.at : self.at + 30] + ("…" if len(self.text) > self.at + 30 else "")
+        return QueryError(f"Not a filter, at character {self.at + 1} ({before!r} ▸ {after!r}): {what}.")
+
+
+def _unknown_operator(operator: str) -> str:
+    if operator.lower() in ("or", "not"):
+        return _NO_OR.rstrip(".") if operator.lower() == "or" else _NO_NOT.rstrip(".")
+    near = get_close_matches(operator.lower().replace("_", "-"), OPERATORS, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{operator} is no operator{hint} There are: {', '.join(OPERATORS)}"
