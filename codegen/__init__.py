@@ -1,0 +1,1 @@
+"""From Klaviyo's documents to the generated parts of `klaviyo_async`; see `docs/codegen.md`."""

@@ -1,0 +1,198 @@
+"""openapi-python-client as the engine: its parser reads the document, this module turns what it found into our form.
+
+The engine knows nothing of vendor extensions and throws no error where it drops something, so everything that it may
+lose is counted against the document here.
+"""
+
+from __future__ import annotations
+
+import keyword
+import logging
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from openapi_python_client.config import Config, ConfigFile, MetaType
+from openapi_python_client.parser.errors import GeneratorError
+from openapi_python_client.parser.openapi import GeneratorData
+from openapi_python_client.parser.properties import (
+    AnyProperty,
+    BooleanProperty,
+    ConstProperty,
+    DateProperty,
+    DateTimeProperty,
+    FileProperty,
+    FloatProperty,
+    IntProperty,
+    ListProperty,
+    LiteralEnumProperty,
+    ModelProperty,
+    NoneProperty,
+    StringProperty,
+    UnionProperty,
+    UuidProperty,
+)
+
+from .errors import CodegenError
+from .ir import Array, Choice, Field, Mapping, Model, Object, OneOf, Scalar, Time, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from openapi_python_client.parser.openapi import Endpoint as EngineEndpoint
+    from openapi_python_client.parser.properties import Property
+
+_SCALARS: dict[type, Type] = {
+    AnyProperty: Scalar("Any"),
+    BooleanProperty: Scalar("bool"),
+    FileProperty: Scalar("bytes"),
+    FloatProperty: Scalar("float"),
+    IntProperty: Scalar("int"),
+    NoneProperty: Scalar("None"),
+    StringProperty: Scalar("str"),
+    UuidProperty: Scalar("str"),
+    DateTimeProperty: Time(),
+    DateProperty: Time(day=True),
+}
+_RESERVED = {"self", "additional_properties", "http", "related", "from_dict", "from_json", "to_dict", "to_json"}
+
+
+def python_name(wire: str) -> str:
+    """The Python name of a JSON name: snake_case as it is, hyphens as underscores, a trailing one where it is taken."""
+    name = re.sub(r"[^0-9A-Za-z_]", "_", wire)
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    if not name or name[0].isdigit():
+        name = f"field_{name}"
+    return f"{name}_" if keyword.iskeyword(name) or name in _RESERVED else name
+
+
+def parse(document: dict[str, Any], source: Path) -> GeneratorData:
+    """The engine's parse of a normalised document. Raises CodegenError for anything that it would drop."""
+    logging.getLogger("openapi_python_client").setLevel(logging.ERROR)
+    config = Config.from_sources(
+        ConfigFile(literal_enums=True), MetaType.NONE, source, "utf-8", overwrite=False, output_path=None
+    )
+    data = GeneratorData.from_dict(document, config=config)
+    if isinstance(data, GeneratorError):
+        raise CodegenError(f"the engine refuses the document: {data.header} {data.detail}", source)
+    problems = [f"{error.header or ''} {error.detail or ''}".strip() for error in data.errors]
+    for collection in data.endpoint_collections_by_tag.values():
+        problems += [f"{error.header or ''} {error.detail or ''}".strip() for error in collection.parse_errors]
+    if problems:
+        raise CodegenError(f"the engine would drop {len(problems)} things: " + "; ".join(problems[:5]), source)
+    return data
+
+
+class Reader:
+    """Turns the engine's properties into our types, collecting the models on the way."""
+
+    def __init__(self, data: GeneratorData, components: Iterable[str]) -> None:
+        self.components = {name: name for name in components}
+        self.models: dict[str, Model] = {}
+        self.aliases: dict[str, Choice] = {}
+        self._by_name = {str(each.class_info.name): each for each in data.models}
+        self.endpoints: dict[str, EngineEndpoint] = {
+            endpoint.name: endpoint
+            for collection in data.endpoint_collections_by_tag.values()
+            for endpoint in collection.endpoints
+        }
+        for name, found in self._by_name.items():
+            self._model(name, found)
+        for enum in data.enums:
+            name = str(enum.class_info.name)
+            if name in self.components:
+                self.aliases[name] = cast("Choice", self.type(enum))
+
+    def type(self, prop: Property) -> Type:
+        """Our type of a property."""
+        if isinstance(prop, ListProperty):
+            return Array(self.type(prop.inner_property))
+        if isinstance(prop, UnionProperty):
+            return union(self.type(member) for member in prop.inner_properties)
+        if isinstance(prop, ModelProperty):
+            name = str(prop.class_info.name)
+            if name not in self.components and not _properties(prop):
+                extra = prop.additional_properties
+                return Mapping(self.type(extra) if extra is not None else Scalar("Any"))
+            return Object(name)
+        if isinstance(prop, LiteralEnumProperty):
+            name = str(prop.class_info.name)
+            return Choice(tuple(_plain(value) for value in prop.values), name if name in self.components else None)
+        if isinstance(prop, ConstProperty):
+            return Choice((_plain(prop.value.raw_value),))
+        return _SCALARS[type(prop)]
+
+    def _model(self, name: str, prop: ModelProperty) -> None:
+        properties = _properties(prop)
+        component = name in self.components
+        if not component and not properties:
+            return
+        raw = prop.data.properties or {}
+        order = {_plain(wire): index for index, wire in enumerate(raw)}
+        fields = []
+        for each in properties:
+            wire = _plain(each.name)
+            kind = self.type(each)
+            fields.append(
+                Field(
+                    wire=wire,
+                    name=python_name(wire),
+                    type=kind,
+                    required=each.required,
+                    constants=_constants(kind, raw.get(each.name)),
+                )
+            )
+        fields.sort(key=lambda each: order.get(each.wire, len(order)))
+        names = [each.name for each in fields]
+        if len(set(names)) != len(names):
+            raise CodegenError(f"schema {name} has properties that share a Python name: {sorted(names)}")
+        self.models[name] = Model(name=name, fields=tuple(fields), component=component, owner=self._owner(name))
+
+    def _owner(self, name: str) -> str:
+        """The component whose name the engine has put in front of an inline schema's."""
+        if name in self.components:
+            return name
+        return max((each for each in self.components if name.startswith(each)), key=len, default=name)
+
+
+def _properties(prop: ModelProperty) -> list[Any]:
+    return [*(prop.required_properties or ()), *(prop.optional_properties or ())]
+
+
+def _plain(value: Any) -> Any:
+    return value.get_untrusted_value() if hasattr(value, "get_untrusted_value") else value
+
+
+def _constants(kind: Type, raw: Any) -> tuple[Any, ...]:
+    """The values that a field may have, where the document lists them (booleans included, which the engine drops)."""
+    listed = (getattr(raw, "model_extra", None) or {}).get("x-enum")
+    if listed is not None:
+        return tuple(listed)
+    members = kind.members if isinstance(kind, OneOf) else (kind,)
+    values: list[Any] = []
+    for member in members:
+        if isinstance(member, Choice):
+            values += member.values
+        elif member == Scalar("None"):
+            values.append(None)
+        else:
+            return ()
+    return () if values == [None] and raw is None else tuple(dict.fromkeys(values))
+
+
+def union(members: Iterable[Type]) -> Type:
+    """A union made flat, without doubles; None last."""
+    flat = list(dict.fromkeys(_flatten(members)))
+    if Scalar("Any") in flat:
+        return Scalar("Any")
+    none = Scalar("None")
+    flat = [member for member in flat if member != none] + ([none] if none in flat else [])
+    return flat[0] if len(flat) == 1 else OneOf(tuple(flat))
+
+
+def _flatten(members: Iterable[Type]) -> Iterator[Type]:
+    for member in members:
+        if isinstance(member, OneOf):
+            yield from _flatten(member.members)
+        else:
+            yield member

@@ -1,0 +1,147 @@
+"""The schemas that FakeKlaviyo checks requests with and makes answers from, packed for the wheel."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+_PREFIX = "#/components/schemas/"
+_KEPT = (
+    "type",
+    "enum",
+    "format",
+    "pattern",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+    "multipleOf",
+    "required",
+    "default",
+    "example",
+)
+_METHODS = ("get", "post", "patch", "put", "delete")
+
+
+def render(document: dict[str, Any]) -> bytes:
+    """Pack the schemas of a merged OpenAPI document: JSON, compressed, the same bytes for the same document.
+
+    The JSON holds ``revision``, ``operations`` (operationId → ``request`` and ``response`` schema names, ``media`` type
+    of the request, ``success`` statuses, ``method`` and ``path``) and ``schemas`` in JSON Schema 2020-12.  OpenAPI's
+    ``nullable`` becomes a null type, and ``oneOf`` becomes ``anyOf``: Klaviyo's variants overlap (an integer is both an
+    ``integer`` and a ``number``), which ``oneOf`` would refuse.
+    """
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    operations = {}
+    wanted: set[str] = set()
+    for path, item in document["paths"].items():
+        for method in _METHODS:
+            if method not in item:
+                continue
+            facts = _operation(method, path, item[method])
+            operations[item[method]["operationId"]] = facts
+            wanted.update(name for name in (facts["request"], facts["response"]) if name)
+    packed = {
+        "revision": document["info"]["version"],
+        "operations": operations,
+        "schemas": {name: convert(schemas[name]) for name in _closure(schemas, wanted)},
+    }
+    return zlib.compress(json.dumps(packed, sort_keys=True, separators=(",", ":")).encode(), 9)
+
+
+def _operation(method: str, path: str, raw: dict[str, Any]) -> dict[str, Any]:
+    successes = sorted(int(status) for status in raw["responses"] if status.startswith("2"))
+    media, request = _content(raw.get("requestBody", {}))
+    _, response = _content(raw["responses"][str(successes[0])])
+    return {
+        "method": method.upper(),
+        "path": path,
+        "media": media,
+        "request": request,
+        "required": bool(raw.get("requestBody", {}).get("required", request is not None)),
+        "response": response,
+        "success": successes,
+    }
+
+
+def _content(holder: dict[str, Any]) -> tuple[str | None, str | None]:
+    for media, content in holder.get("content", {}).items():
+        reference = content.get("schema", {}).get("$ref")
+        if reference is None:
+            message = f"the body schema of {media} is not a $ref: give it a name in components/schemas"
+            raise ValueError(message)
+        return media, reference.removeprefix(_PREFIX)
+    return None, None
+
+
+def _closure(schemas: dict[str, Any], wanted: set[str]) -> list[str]:
+    seen: set[str] = set()
+    todo = list(wanted)
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo.extend(_references(schemas[name]))
+    return sorted(seen)
+
+
+def _references(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        own = node.get("$ref")
+        found = [own.removeprefix(_PREFIX)] if isinstance(own, str) and own.startswith(_PREFIX) else []
+        return found + [name for value in node.values() for name in _references(value)]
+    if isinstance(node, list):
+        return [name for value in node for name in _references(value)]
+    return []
+
+
+def convert(schema: Any) -> Any:
+    """One OpenAPI 3.0 schema as JSON Schema 2020-12, without what only people read."""
+    if not isinstance(schema, dict):
+        return schema
+    nullable = schema.get("nullable") is True
+    if "$ref" in schema:
+        reference = {"$ref": schema["$ref"].replace(_PREFIX, "#/$defs/")}
+        return {"anyOf": [reference, {"type": "null"}]} if nullable else reference
+    result: dict[str, Any] = {key: schema[key] for key in _KEPT if key in schema}
+    for key in ("minimum", "maximum"):
+        exclusive = "exclusive" + key.capitalize()
+        if schema.get(exclusive) is True and key in result:
+            result[exclusive] = result.pop(key)
+        elif not isinstance(schema.get(exclusive, True), bool):
+            result[exclusive] = schema[exclusive]
+    if "properties" in schema:
+        result["properties"] = {name: convert(value) for name, value in schema["properties"].items()}
+    if "items" in schema:
+        result["items"] = convert(schema["items"])
+    if "additionalProperties" in schema:
+        result["additionalProperties"] = convert(schema["additionalProperties"])
+    variants = [convert(one) for key in ("oneOf", "anyOf") for one in schema.get(key, ())]
+    if "allOf" in schema:
+        result["allOf"] = [convert(one) for one in schema["allOf"]]
+    if nullable:
+        _allow_null(result, variants)
+    if variants:
+        result["anyOf"] = variants
+    if nullable and "allOf" in result:
+        # a null would have to pass every part of allOf: let it pass beside them instead
+        return {"anyOf": [result, {"type": "null"}]}
+    return result
+
+
+def _allow_null(result: dict[str, Any], variants: list[Any]) -> None:
+    if "enum" in result and None not in result["enum"]:
+        result["enum"] = [*result["enum"], None]
+    if variants:
+        variants.append({"type": "null"})
+    if isinstance(result.get("type"), str):
+        result["type"] = [result["type"], "null"]
+    elif not result and not variants:
+        # nothing but `nullable`: only null is meant
+        result["type"] = "null"
