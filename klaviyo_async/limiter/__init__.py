@@ -1,0 +1,34 @@
+"""Rate limits: when a request may be sent. `LocalLimiter` for one process, `RedisLimiter` for many."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from klaviyo_async.limiter.redis import RedisLimiter
+
+    from klaviyo_async.limiter.base import BucketSnapshot, Limiter, Permit, Priority, Snapshot, WindowSnapshot
+    from klaviyo_async.limiter.local import LocalLimiter
+
+__all__ = [
+    "BucketSnapshot",
+    "Limiter",
+    "LocalLimiter",
+    "Permit",
+    "Priority",
+    "RedisLimiter",
+    "Snapshot",
+    "WindowSnapshot",
+]
+
+_HOMES = {"LocalLimiter": "local", "RedisLimiter": "redis"}
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy: who turns limits off, or only imports the package, pays for none of this.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'base')}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,232 @@
+"""One rate of a bucket: how many requests of the account the server may have counted in the window we would send into.
+
+The rule, and why it is safe
+----------------------------
+The server counts in fixed windows of length w, and refuses what passes C in one window. We know neither where its windows begin
+nor when it counts a request; only that it does so at some time c with ``sent <= c <= answered``. So:
+
+    A request spends one of C tokens when it is sent. The token comes back at the earlier of
+      (a) w after the answer, and
+      (b) the first time at which a window boundary later than the answer has certainly passed (see `phase`).
+
+Take two requests i and j where i's token was back when j was sent. By (a) ``c_j >= sent_j >= answered_i + w >= c_i + w``; by
+(b) there is a boundary b with ``c_i <= answered_i < b <= sent_j <= c_j``. Either way the server counts them in different windows.
+Now take all requests that the server counts in one window, and of them the one sent last. When it was sent, none of the others
+had its token back, or it would have been counted in another window; and it took a token itself. So they are C at most.
+
+Nothing was assumed about the latency, its symmetry, or the order of arrival. A request without an answer never gives its token
+back until it is called lost, and then only after the server can no longer count it: see `Window.spend`. Rule (a) holds also
+for windows that begin with the first request that comes; (b) is for windows on a fixed grid.
+
+What it costs: blind to the phase, each token serves once in w + latency, which is w / (w + latency) of the sustained rate
+(99.5 % for a minute and 300 ms). With the phase known, all tokens are back as soon as the next window has begun.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from klaviyo_async.limiter.phase import Phase
+
+if TYPE_CHECKING:
+    from klaviyo_async.limiter.headers import Reading
+    from klaviyo_async.operation import Rate
+
+_REMEMBERED = 8
+"""Answers that a new one is compared with, to find the boundary between two of them."""
+_LONGEST_RESERVE = 3600
+"""Windows longer than this leave no share to others ahead of time: what is not used today is gone tomorrow."""
+_CALM = 60.0
+"""Seconds without a 429 after which a part of the reserve is tried again, at the least."""
+
+
+class Window:
+    """One rate of a bucket. Requests without an answer are counted by the bucket, once for all its windows."""
+
+    __slots__ = (
+        "_next_try",
+        "_recent",
+        "_step",
+        "begun",
+        "capacity",
+        "count",
+        "foreign",
+        "phase",
+        "proven",
+        "rate",
+        "released",
+        "reserve",
+        "seconds",
+        "share",
+        "spent",
+        "taken",
+    )
+
+    def __init__(self, rate: Rate, now: float, *, share: float = 1.0) -> None:
+        self.begun = now
+        self.spent: deque[float] = deque()
+        """Times of the answers whose tokens are not back yet, ascending."""
+        self.foreign: deque[float] = deque()
+        """The same for requests of others: the times when we learned of them."""
+        self.taken = 0
+        """All tokens ever taken, by us and by others."""
+        self.released = 0
+        """All tokens that ever came back. `taken - released` of an earlier time is what may be counted together."""
+        self.reserve = 0
+        """Tokens left to others, once they were seen."""
+        self.proven = 0
+        """How many of ours fitted beside the others before the reserve was last lowered."""
+        self._step = 0
+        self._next_try = 0.0
+        self._recent: deque[tuple[float, float, int]] = deque(maxlen=_REMEMBERED)
+        self.retune(rate, share)
+
+    def retune(self, rate: Rate, share: float = 1.0) -> None:
+        """Take another rate (an override), or a share of it; what is spent stays spent."""
+        self.rate = rate
+        self.share = share
+        self.phase = Phase(rate.seconds)
+        self._recent.clear()
+        self._allow(rate.count)
+
+    def _allow(self, count: int) -> None:
+        """Set what one window holds for us. A share below one request becomes one request in several windows."""
+        self.count = count
+        allowed = count * self.share
+        self.capacity = max(1, int(allowed + 1e-9))
+        self.seconds = self.rate.seconds * max(1.0, 1.0 / allowed)
+
+    # -- what is left --------------------------------------------------------------------------------------------------------
+
+    def release(self, answered: float) -> float:
+        """When the token of a request answered then comes back."""
+        due = answered + self.seconds
+        if self.phase.known and self.seconds == self.phase.seconds:
+            return min(due, self.phase.boundary_after(answered))
+        return due
+
+    def left(self, now: float, in_flight: int) -> int:
+        """Tokens there are now."""
+        spent, foreign = self.spent, self.foreign
+        while spent and self.release(spent[0]) <= now:
+            spent.popleft()
+            self.released += 1
+        if foreign or self.reserve:
+            return self._left_beside_others(now, in_flight)
+        return self.capacity - in_flight - len(spent)
+
+    def _left_beside_others(self, now: float, in_flight: int) -> int:
+        foreign = self.foreign
+        while foreign and self.release(foreign[0]) <= now:
+            foreign.popleft()
+            self.released += 1
+        if self.reserve > len(foreign) and now >= self._next_try:
+            # Nobody objected for a while: see whether the others still need all that.
+            self.proven = self.capacity - self.reserve
+            self.reserve = max(len(foreign), self.reserve - self._step)
+            self._step = min(self._step * 2, max(1, self.capacity // 4))
+            self._next_try = now + max(self.seconds, _CALM)
+        ours = in_flight + len(self.spent)
+        room = self.capacity - ours - max(len(foreign), self.reserve)
+        if room > 0 and self.proven and ours >= self.proven and in_flight:
+            return 0  # beyond what is known to fit, one at a time: at most one of them is refused
+        return room
+
+    def next_release(self, now: float) -> float | None:
+        """When the next token comes back; None where that depends on an answer."""
+        times = [self.release(queue[0]) for queue in (self.spent, self.foreign) if queue]
+        if self.reserve > len(self.foreign):
+            times.append(max(self._next_try, now))
+        return min(times, default=None)
+
+    def wait_for(self, tokens: int, now: float, in_flight: int) -> float:
+        """An estimate, never too long for what is known: seconds until that many tokens will have been there."""
+        short = tokens - self.left(now, in_flight)
+        if short <= 0:
+            return 0.0
+        spent = self.spent
+        known = len(spent)
+        if short <= known:
+            return max(0.0, self.release(spent[short - 1]) - now)
+        # What has no answer yet comes back in one window at the earliest; what is not even sent, in as many as it takes.
+        rounds = (
+            1 + (short - known - in_flight - 1) // max(1, self.capacity - self.reserve)
+            if short > known + in_flight
+            else 0
+        )
+        return self.seconds * (1 + rounds)
+
+    # -- what is spent -------------------------------------------------------------------------------------------------------
+
+    def spend(self, answered: float) -> None:
+        """A request was answered then. For a lost one, `answered` is in the future: the last time it may be counted."""
+        _put(self.spent, answered)
+
+    def unspend(self) -> None:
+        """The token of a request that never left is back."""
+        self.released += 1
+
+    def see_others(self, number: int, now: float) -> None:
+        """Requests of others were counted, no later than now."""
+        for _ in range(number):
+            _put(self.foreign, now)
+        self.taken += number
+
+    # -- what is learned -----------------------------------------------------------------------------------------------------
+
+    def learn(self, reading: Reading, sent: float, answered: float, released_when_sent: int) -> int:
+        """Take in what an answer says of this window; gives the number of requests of others that it tells of.
+
+        Counted by then are at most those of ours (and of others, as far as we know) that were taken by now and had not come back
+        when this request was sent: what had come back is in an earlier window. What is counted beyond them is foreign.
+        """
+        remaining, reset = reading.remaining, reading.reset
+        # Klaviyo has the last word where it allows less than its document says; more has to be said by an override.
+        if (count := max(1, min(self.rate.count, reading.count))) != self.count:
+            self._recent.clear()
+            self._allow(count)
+        if reset is not None:
+            # Rounded up, down or to the nearest: the boundary is within 1 s of what it says, seen from the time of counting.
+            self.phase.learn(sent + reset - 1, answered + reset + 1, answered)
+        if remaining is None:
+            return 0
+        for other_sent, other_answered, other_remaining in self._recent:
+            # Within a window `remaining` only falls. Two with the same number, or a higher one in a request that was sent after
+            # the other's answer, were counted in different windows: a boundary lies between the two.
+            if remaining == other_remaining or (remaining > other_remaining and other_answered < sent):
+                self.phase.learn(min(sent, other_sent), max(answered, other_answered), answered)
+        self._recent.append((sent, answered, remaining))
+        return max(0, reading.count - remaining - (self.taken - released_when_sent))
+
+    def share_with_others(self, now: float) -> None:
+        """Others are at work on this account: leave them, from now on, what they were seen using."""
+        if self.seconds <= _LONGEST_RESERVE and self.reserve < len(self.foreign):
+            self._reserve(len(self.foreign), now)
+
+    def refused(self, now: float, rest: float, in_flight: int) -> None:
+        """A 429 said that this window is full for `rest` seconds: what is not ours in it belongs to others."""
+        if self.seconds > _LONGEST_RESERVE:
+            return
+        began = now - max(0.0, self.seconds - rest)
+        ours = sum(1 for answered in self.spent if answered >= began) + in_flight
+        wanted = max(self.reserve, self.capacity - max(1, ours))
+        if self.seconds < _CALM:
+            # A short window is full for many reasons (a long one may be near its end): give way by steps.
+            wanted = min(wanted, self.reserve + max(1, self.capacity // 4))
+        self._reserve(wanted, now)
+
+    def _reserve(self, tokens: int, now: float) -> None:
+        self.reserve = min(tokens, self.capacity - 1)
+        self.proven = self.capacity - self.reserve
+        self._step = max(1, self.capacity // 50)
+        self._next_try = now + max(self.seconds, _CALM)
+
+
+def _put(queue: deque[float], moment: float) -> None:
+    """Append in order; only a lost request's time lies ahead of those that come after it."""
+    later: list[float] = []
+    while queue and queue[-1] > moment:
+        later.append(queue.pop())
+    queue.append(moment)
+    queue.extend(reversed(later))
