@@ -1,0 +1,535 @@
+"""Request bodies: JSON:API documents from models, mappings or keywords, and forms for uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from math import isfinite
+from typing import TYPE_CHECKING, Any, TypeAlias
+from uuid import UUID
+
+from attrs import frozen
+
+from klaviyo_async.errors import QueryError
+from klaviyo_async.filter import Filter
+from klaviyo_async.model import UNSET, Model, dumps
+from klaviyo_async.suggest import unknown_keyword
+
+if TYPE_CHECKING:
+    from klaviyo_async.multipart import Multipart
+    from klaviyo_async.operation import Body, Nested, Operation, Relationship, Resource
+
+__all__ = ["JSON_API", "Multipart", "Payload", "build", "with_cursor"]
+
+JSON_API = "application/vnd.api+json"
+
+_MEMBERS = frozenset(("type", "id", "attributes", "relationships", "meta", "links"))
+
+Place: TypeAlias = "tuple[Place, str | int] | None"
+"""Where in the document a value is: the place around it and its key there."""
+
+
+@frozen
+class Payload:
+    """The body of a request."""
+
+    content: bytes | Multipart
+    """JSON, or a form that streams."""
+    content_type: str
+
+
+def pointer(place: Place) -> str:
+    """The place as a JSON pointer."""
+    steps: list[str] = []
+    while place is not None:
+        place, key = place
+        steps.append(str(key).replace("~", "~0").replace("/", "~1"))
+    return "/" + "/".join(reversed(steps))
+
+
+def build(
+    operation: Operation,
+    path: Mapping[str, str],
+    body: object,
+    write: Mapping[str, object] | None,
+    problems: list[str],
+    *,
+    validate: bool = True,
+) -> Payload | None:
+    """The payload of a call, from its `body` or from its keywords; what can't be sent is added to `problems`.
+
+    `path` has the path arguments by name. Raises TypeError where the call itself is wrong: `body` together with
+    keywords, an unknown keyword, a missing required one.
+    """
+    shape = operation.body
+    given = {name: value for name, value in write.items() if value is not UNSET} if write else {}
+    if shape is None:
+        if given or body is not UNSET:
+            raise TypeError(f"{operation.name} takes no body")
+        return None
+    if given and body is not UNSET:
+        raise TypeError(f"{operation.name} takes either body or keywords, not both: {', '.join(given)}")
+    if isinstance(body, bytes):
+        return Payload(body, JSON_API)
+    builder = _Builder(problems, validate)
+    if shape.kind == "multipart":
+        if isinstance(body, Mapping):
+            given = dict(body)
+        elif body is not UNSET and body is not None:
+            given = {shape.fields[0]: body}
+        return _form(operation, shape, given, problems)
+    document: object
+    if shape.kind == "identifiers":
+        _no_keywords(operation, given)
+        if body is UNSET or (body is None and shape.many):
+            raise TypeError(f"{operation.name} needs a body: an id{', or a list of ids' if shape.many else ''}")
+        document = builder.identifiers(body, shape)
+    elif shape.kind == "json" or shape.resource is None:
+        _no_keywords(operation, given)
+        if body is UNSET:
+            if shape.required:
+                raise TypeError(f"{operation.name} needs a body")
+            return None
+        document = builder.plain(body, None)
+    elif body is UNSET or body is None:
+        if not given and not shape.required:
+            return None
+        document = {"data": builder.from_keywords(operation, shape, path, given)}
+    else:
+        document = builder.from_body(body, shape.resource)
+    if problems:
+        return None
+    try:
+        return Payload(dumps(document), JSON_API)
+    except (TypeError, ValueError, RecursionError) as error:
+        problems.append(f"the body can't be written as JSON: {error}")
+        return None
+
+
+def with_cursor(payload: Payload, cursor: str) -> Payload:
+    """The same JSON body with another ``page_cursor`` in its attributes."""
+    from klaviyo_async.model import loads  # noqa: PLC0415 - only for the pages of one operation
+
+    if not isinstance(payload.content, bytes):
+        raise TypeError("a form has no cursor")
+    document = loads(payload.content)
+    document["data"].setdefault("attributes", {})["page_cursor"] = cursor
+    return Payload(dumps(document), payload.content_type)
+
+
+def _no_keywords(operation: Operation, given: Mapping[str, object]) -> None:
+    if given:
+        raise TypeError(f"{operation.name} has no keyword {next(iter(given))!r}; give its data as body")
+
+
+def _form(operation: Operation, shape: Body, given: Mapping[str, object], problems: list[str]) -> Payload | None:
+    from klaviyo_async.multipart import Multipart  # noqa: PLC0415 - only uploads need it
+
+    file_field, *others = shape.fields
+    for name in given:
+        if name not in shape.fields:
+            raise unknown_keyword(operation.name, name, shape.fields)
+    file: Any = given.get(file_field)
+    if file is None:
+        raise TypeError(f"{operation.name} is missing the required keyword {file_field!r}")
+    fields: list[tuple[str, str]] = []
+    for name in others:
+        value = given.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            fields.append((name, "true" if value else "false"))
+        elif isinstance(value, str | int | float):
+            fields.append((name, str(value)))
+        else:
+            problems.append(f"{name}: a form field is text, a number or a bool, not {type(value).__name__}")
+    try:
+        form = Multipart(file_field, file, fields)
+    except QueryError as error:
+        problems.extend(error.problems)
+        return None
+    return Payload(form, form.content_type)
+
+
+class _Builder:
+    """Puts one document together and collects what can't be sent."""
+
+    __slots__ = ("problems", "validate")
+
+    def __init__(self, problems: list[str], validate: bool) -> None:
+        self.problems = problems
+        self.validate = validate
+
+    def problem(self, place: Place, what: str) -> None:
+        self.problems.append(f"body {pointer(place)}: {what}")
+
+    # --- the document ---
+
+    def from_body(self, body: object, resource: Resource) -> object:
+        """The document that was given whole; where only type and id are wanted, the id is enough."""
+        if isinstance(body, str) and not resource.wraps_attributes and not resource.relationships:
+            return {"data": {"type": resource.type, "id": body}}
+        document = self.plain(body, None)
+        if self.validate and not (isinstance(document, dict) and "data" in document):
+            self.problem(
+                None,
+                f"a whole document is wanted, {{'data': {{'type': {resource.type!r}, …}}}}; give attributes as keywords instead",
+            )
+        return document
+
+    def from_keywords(
+        self, operation: Operation, shape: Body, path: Mapping[str, str], given: Mapping[str, object]
+    ) -> dict[str, object]:
+        """The resource object that the keywords make."""
+        resource = shape.resource
+        assert resource is not None  # noqa: S101 - for the type checker: the caller looked
+        from_path = shape.id_from_path
+        data: dict[str, object] = {"type": resource.type}
+        if from_path is not None:
+            data["id"] = path[from_path]
+        missing = [name for name in resource.required if name not in given and not (name == "id" and from_path)]
+        for name in given:
+            if not _is_keyword(resource, name, from_path):
+                raise unknown_keyword(operation.name, name, _keywords(resource, from_path))
+        if missing and self.validate:
+            names = ", ".join(map(repr, missing))
+            raise TypeError(
+                f"{operation.name} is missing the required keyword{'s' if len(missing) > 1 else ''} {names} "
+                "(or the whole document as body)"
+            )
+        self.fill(data, resource, given, (None, "data"))
+        return data
+
+    def fill(self, data: dict[str, object], resource: Resource, given: Mapping[Any, object], place: Place) -> None:
+        """Put each value where it belongs in a resource object: id, meta, a relationship, else an attribute."""
+        attributes: dict[str, object] = {}
+        relationships: dict[str, object] = {}
+        known = resource.attributes
+        for name, value in given.items():
+            if value is UNSET:
+                continue
+            if not isinstance(name, str):
+                self.problem(place, f"the key {name!r} is no text")
+                continue
+            if name not in known and name not in resource.relationships:
+                name = _keyword_of(resource, name) or name
+            if name in known:
+                wire = known[name]
+                attributes[wire] = self.attribute(resource, name, value, ((place, "attributes"), wire))
+            elif (related := resource.relationships.get(name)) is not None:
+                at: Place = ((place, "relationships"), related.wire)
+                relationships[related.wire] = self.relationship(value, related, at)
+            elif name == "id" and resource.id != "none":
+                data["id"] = self.identifier(value, (place, "id"))
+            elif name == "meta" and resource.meta:
+                at = (place, "meta")
+                nested = resource.meta_nested
+                data["meta"] = self.plain(value, at) if nested is None else self.nested(value, nested, at)
+            else:
+                # The documents don't have it; Klaviyo may all the same (`anonymous_id`).
+                attributes[name] = self.plain(value, ((place, "attributes"), name))
+        if resource.wraps_attributes or attributes:
+            data["attributes"] = attributes
+        if relationships:
+            data["relationships"] = relationships
+
+    def attribute(self, resource: Resource, name: str, value: object, place: Place) -> object:
+        nested = resource.nested.get(name)
+        if nested is not None:
+            return self.nested(value, nested, place)
+        kind = resource.filters.get(name)
+        if kind is not None and value is not None:
+            return self.filter(value, kind, place)
+        return self.plain(value, place)
+
+    def filter(self, value: object, kind: str, place: Place) -> object:
+        """A filter inside a body: one text, or a list of texts with one condition each."""
+        if kind == "string":
+            return self.filter_text(value, place)
+        if isinstance(value, Filter):
+            return [str(condition) for condition in value.conditions]
+        if isinstance(value, str):
+            return [self.filter_text(value, place)]
+        if isinstance(value, Iterable) and not isinstance(value, Mapping | bytes):
+            texts: list[object] = []
+            for index, member in enumerate(value):
+                if isinstance(member, Filter):
+                    texts.extend(map(str, member.conditions))
+                else:
+                    texts.append(self.filter_text(member, (place, index)))
+            return texts
+        self.problem(place, f"a list of filters is wanted, not {type(value).__name__}")
+        return value
+
+    def filter_text(self, value: object, place: Place) -> object:
+        if isinstance(value, Filter):
+            return str(value)
+        if not isinstance(value, str):
+            self.problem(place, f"a filter is wanted, an expression of F or text, not {type(value).__name__}")
+        elif self.validate:
+            try:
+                Filter.parse(value)
+            except QueryError as error:
+                self.problem(place, str(error))
+        return value
+
+    # --- identifiers and relationships ---
+
+    def identifiers(self, body: object, shape: Body) -> object:
+        resource = shape.resource
+        assert resource is not None  # noqa: S101 - for the type checker: identifiers always have it
+        if isinstance(body, Model):
+            body = body._wire()
+        if isinstance(body, Mapping) and "data" in body:
+            return self.plain(body, None)
+        return {"data": self.linkage(body, resource.type, shape.many, (None, "data"))}
+
+    def relationship(self, value: object, related: Relationship, place: Place) -> object:
+        if isinstance(value, Model):
+            value = value._wire()
+        if isinstance(value, Mapping) and "data" in value:
+            return self.plain(value, place)
+        at: Place = (place, "data")
+        if related.resource is not None and value is not None:
+            build_one = related.resource
+            if related.many:
+                return {"data": [self.resource(v, build_one, (at, i)) for i, v in enumerate(self.members(value, at))]}
+            return {"data": self.resource(value, build_one, at)}
+        return {"data": self.linkage(value, related.type, related.many, at)}
+
+    def linkage(self, value: object, kind: str, many: bool, place: Place) -> object:
+        """Resource identifiers from an id, a mapping with `id`, or a list of either."""
+        if not many:
+            return None if value is None else self.one_identifier(value, kind, place)
+        if value is None:
+            return []
+        if isinstance(value, str | int | Mapping | Model):
+            value = [value]
+        return [self.one_identifier(v, kind, (place, i)) for i, v in enumerate(self.members(value, place))]
+
+    def one_identifier(self, value: object, kind: str, place: Place) -> object:
+        if isinstance(value, Model):
+            value = value._wire()
+        if isinstance(value, Mapping):
+            if "id" not in value:
+                self.problem(place, "a resource identifier needs an 'id'")
+            other = value.keys() - {"type", "id", "meta"}
+            if self.validate and not other <= _MEMBERS:
+                self.problem(
+                    place, f"a resource identifier has 'id' and 'meta', not {', '.join(sorted(map(str, other)))}"
+                )
+            return {"type": kind} | {
+                str(key): self.identifier(member, (place, key))
+                if key == "id"
+                else self.plain(member, (place, str(key)))
+                for key, member in value.items()
+                if member is not UNSET
+            }
+        return {"type": kind, "id": self.identifier(value, place)}
+
+    def identifier(self, value: object, place: Place) -> object:
+        if isinstance(value, str) and value:
+            return str.__str__(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if isinstance(value, UUID):
+            return str(value)
+        self.problem(place, "an id is a text that is not empty" + ("" if value == "" else f", not {value!r:.60}"))
+        return value
+
+    def members(self, value: object, place: Place) -> list[object]:
+        if isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | Mapping | Model):
+            return list(value)
+        self.problem(place, f"a list is wanted, not {type(value).__name__}")
+        return []
+
+    # --- nested resources ---
+
+    def nested(self, value: object, nested: Nested, place: Place) -> object:
+        """A value that is a resource or holds one, in the envelope that its place wants."""
+        if value is None:
+            return None
+        kind = nested.kind
+        if kind in ("object", "objects"):
+            if kind == "object":
+                return self.holder(value, nested, place)
+            return [self.holder(v, nested, (place, i)) for i, v in enumerate(self.members(value, place))]
+        resource = nested.resource
+        assert resource is not None  # noqa: S101 - for the type checker: these kinds always have it
+        enveloped = kind in ("resource", "resources")
+        if isinstance(value, Model):
+            value = value._wire()
+        if enveloped and isinstance(value, Mapping) and value.keys() == {"data"}:
+            if value["data"] is None or "data" in resource.attributes:
+                return self.plain(value, place)
+            value = value["data"]
+            if isinstance(value, Model):
+                value = value._wire()
+        at: Place = (place, "data") if enveloped else place
+        data: object
+        if kind in ("resources", "bares"):
+            if isinstance(value, Mapping | Model):
+                value = [value]
+            data = [self.resource(v, resource, (at, i)) for i, v in enumerate(self.members(value, at))]
+        else:
+            data = self.resource(value, resource, at)
+        return {"data": data} if enveloped else data
+
+    def holder(self, value: object, nested: Nested, place: Place) -> object:
+        if isinstance(value, Model):
+            value = value._wire()
+        if not isinstance(value, Mapping):
+            return self.plain(value, place)
+        made: dict[str, object] = {}
+        for key, member in value.items():
+            if member is UNSET:
+                continue
+            inner = nested.keys.get(key)
+            at: Place = (place, str(key))
+            made[str(key)] = self.plain(member, at) if inner is None else self.nested(member, inner, at)
+        return made
+
+    def resource(self, value: object, resource: Resource, place: Place) -> object:
+        """One resource object inside the body: whole already, or a mapping of what goes into it, or just its id."""
+        if isinstance(value, Model):
+            value = value._wire()
+        if isinstance(value, str) and resource.id != "none":
+            value = {"id": value}
+        if not isinstance(value, Mapping):
+            self.problem(
+                place, f"a mapping is wanted, the attributes of a {resource.type!r}, not {type(value).__name__}"
+            )
+            return value
+        if _is_whole(value, resource):
+            return self.plain(value, place)
+        data: dict[str, object] = {"type": resource.type}
+        self.fill(data, resource, value, place)
+        if self.validate:
+            names = {name if name in resource.attributes else _keyword_of(resource, name) or name for name in value}
+            for name in resource.required:
+                if name not in names:
+                    self.problem(place, f"{name!r} is missing from this {resource.type!r}")
+        return data
+
+    # --- plain values ---
+
+    def plain(self, value: Any, place: Place) -> Any:
+        """The value as plain JSON; what has no form there is noted as a problem."""
+        kind = type(value)
+        if kind is str or value is None or kind is int or kind is bool:
+            return value
+        if kind is float:
+            if isfinite(value):
+                return value
+            self.problem(place, f"{value} is no number in JSON")
+            return None
+        try:
+            if isinstance(value, Mapping):
+                return self.mapping(value, place)
+            if isinstance(value, list | tuple):
+                return [self.plain(member, (place, index)) for index, member in enumerate(value)]
+        except RecursionError:
+            self.problem(None, "it is nested too deep, or contains itself")
+            return None
+        return self.other(value, place)
+
+    def mapping(self, value: Mapping[Any, Any], place: Place) -> dict[str, object]:
+        made: dict[str, object] = {}
+        for key, member in value.items():
+            if member is UNSET:
+                continue
+            if not isinstance(key, str):
+                self.problem(place, f"the key {key!r} is no text")
+                continue
+            made[str.__str__(key)] = self.plain(member, (place, key))
+        return made
+
+    def other(self, value: Any, place: Place) -> Any:
+        """Values that are no JSON by themselves."""
+        if isinstance(value, Model):
+            return self.mapping(value._wire(), place)
+        if isinstance(value, datetime):
+            if value.utcoffset() is None:
+                self.problem(
+                    place,
+                    f"the datetime {datetime.isoformat(value)} has no time zone; give it one, for instance "
+                    "value.replace(tzinfo=timezone.utc)",
+                )
+            return datetime.isoformat(value)
+        if isinstance(value, date | time):
+            return value.isoformat()
+        if isinstance(value, Enum):
+            return self.plain(value.value, place)
+        if isinstance(value, str):
+            return str.__str__(value)
+        if isinstance(value, int):
+            return int(value)
+        if isinstance(value, float):
+            return self.plain(float(value), place)
+        if isinstance(value, Decimal):
+            return self.decimal(value, place)
+        if isinstance(value, UUID | Filter):
+            return str(value)
+        if isinstance(value, set | frozenset):
+            return [self.plain(member, place) for member in _ordered(value)]
+        self.problem(place, f"a value of type {type(value).__name__} has no form in JSON")
+        return None
+
+    def decimal(self, value: Decimal, place: Place) -> object:
+        if not value.is_finite():
+            self.problem(place, f"{value} is no number in JSON")
+            return None
+        if value == value.to_integral_value():
+            return int(value)
+        number = float(value)
+        if Decimal(repr(number)) != value:
+            self.problem(
+                place, f"the decimal {value} has more digits than a JSON number keeps; give a str, or round it"
+            )
+        return number
+
+
+def _ordered(values: Iterable[Any]) -> list[Any]:
+    # A set has no order of its own: the same call should make the same bytes.
+    members = list(values)
+    try:
+        return sorted(members)
+    except TypeError:
+        return sorted(members, key=repr)
+
+
+def _is_whole(value: Mapping[Any, object], resource: Resource) -> bool:
+    """Whether the mapping is a JSON:API resource object already, and not what goes into one."""
+    if "type" not in value or not value.keys() <= _MEMBERS:
+        return False
+    if "attributes" in value or "relationships" in value:
+        return True
+    return value["type"] == resource.type and "type" not in resource.attributes
+
+
+def _keyword_of(resource: Resource, wire: str) -> str | None:
+    """The keyword of an attribute or relationship that was given by its name on the wire."""
+    for keyword, name in resource.attributes.items():
+        if name == wire:
+            return keyword
+    return next((keyword for keyword, related in resource.relationships.items() if related.wire == wire), None)
+
+
+def _is_keyword(resource: Resource, name: str, from_path: str | None) -> bool:
+    return (
+        name in resource.attributes
+        or name in resource.relationships
+        or (name == "id" and resource.id != "none" and from_path is None)
+        or (name == "meta" and resource.meta)
+    )
+
+
+def _keywords(resource: Resource, from_path: str | None) -> list[str]:
+    names = [*resource.attributes, *resource.relationships]
+    if resource.id != "none" and from_path is None:
+        names.append("id")
+    if resource.meta:
+        names.append("meta")
+    return names
