@@ -113,7 +113,16 @@ class Parameter:
     """Name on the wire: ``page[size]``, ``X-Klaviyo-API-Filters``; for families the part before the bracket."""
     place: Literal["query", "header"] = "query"
     kind: Literal[
-        "filter", "sort", "include", "fields", "additional_fields", "page_size", "page_cursor", "integer", "boolean", "string"
+        "filter",
+        "sort",
+        "include",
+        "fields",
+        "additional_fields",
+        "page_size",
+        "page_cursor",
+        "integer",
+        "boolean",
+        "string",
     ] = "string"
     required: bool = False
     enum: tuple[str, ...] = ()
@@ -164,6 +173,8 @@ class Resource:
     meta_nested: Nested | None = None
     wraps_attributes: bool = True
     """Whether there is an ``attributes`` object at all."""
+    filters: Mapping[str, Literal["string", "list"]] = field(default=_EMPTY)
+    """Those attributes (by keyword) that are filters: one text, or a list with one condition each."""
 
 
 @frozen(kw_only=True)
