@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import Factory, define, frozen
 
 from codegen import documents
 from codegen.errors import CodegenError
 from codegen.normalise import normalise
-from codegen.overrides import Overrides
+from codegen.overrides import Overrides, overrides_file
 from codegen.shape import METHODS, escape
 from codegen.upstream import check_revision
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Spec", "known_revisions", "load_folder", "load_revision", "normalise"]
+__all__ = ["Spec", "check_overrides", "known_revisions", "load_folder", "load_revision", "normalise"]
 
 
 @frozen
@@ -39,7 +39,7 @@ def known_revisions(specs: Path) -> list[str]:
 
 
 def load_revision(specs: Path, revision: str) -> Spec:
-    """The specs of a revision merged into one document, `specs/overrides.toml` applied.
+    """The specs of a revision merged into one document, the overrides of the folder (or else the project's) applied.
 
     Raises CodegenError where the folder is missing, files contradict each other, or an override doesn't fit.
     """
@@ -50,7 +50,16 @@ def load_revision(specs: Path, revision: str) -> Spec:
         raise CodegenError(
             f"no specs of this revision (there are: {known}); run `python -m codegen import` first", file=folder
         )
-    return load_folder(folder, revision, Overrides.load(specs / "overrides.toml"))
+    return load_folder(folder, revision, Overrides.load(overrides_file(specs)))
+
+
+def check_overrides(specs: Path) -> None:
+    """Raise CodegenError for overrides that hit nothing in any revision of `specs`, or whose expectation doesn't hold."""
+    overrides = Overrides.load(specs / "overrides.toml")
+    revisions = known_revisions(specs)
+    overrides.check([(revision, merge(specs / revision)) for revision in revisions])
+    for revision in revisions:
+        load_folder(specs / revision, revision, overrides)
 
 
 def load_folder(folder: Path, revision: str, overrides: Overrides) -> Spec:
@@ -69,8 +78,7 @@ def load_folder(folder: Path, revision: str, overrides: Overrides) -> Spec:
 
 def merge(folder: Path) -> dict[str, Any]:
     """The documents of a folder as one: paths and components united, anything said twice must be the same."""
-    out: dict[str, Any] = {}
-    origin: dict[tuple[str, ...], Path] = {}
+    union = _Union()
     paths = sorted(folder.glob("*.json"))
     if not paths:
         raise CodegenError("the folder has no specs", file=folder)
@@ -81,17 +89,12 @@ def merge(folder: Path) -> dict[str, Any]:
         operations = [item[method] for item in document["paths"].values() for method in METHODS if method in item]
         if [operation.get("operationId") for operation in operations] != [path.stem]:
             raise CodegenError(f"must hold the operation {path.stem} and no other", file=path)
+        tags = document.pop("tags", [])
+        union.tags += [tag for tag in tags if tag not in union.tags]
         for key, value in document.items():
-            if key == "tags":
-                tags = out.setdefault("tags", [])
-                tags += [tag for tag in value if tag not in tags]
-            elif key == "paths":
-                _unite(out, key, value, 2, path, origin)
-            elif key == "components":
-                _unite(out, key, value, 2, path, origin)
-            else:
-                _unite(out, key, value, 0, path, origin)
-    out["tags"] = sorted(out.get("tags", ()), key=lambda tag: str(tag.get("name")))
+            union.add(union.document, (key,), value, 2 if key in {"paths", "components"} else 0, path)
+    out = union.document
+    out["tags"] = sorted(union.tags, key=lambda tag: str(tag.get("name")))
     out["paths"] = dict(sorted(out["paths"].items()))
     out["components"] = {
         section: dict(sorted(part.items())) for section, part in sorted(out.get("components", {}).items())
@@ -99,18 +102,24 @@ def merge(folder: Path) -> dict[str, Any]:
     return out
 
 
-def _unite(
-    out: dict[str, Any], key: str, value: Any, depth: int, file: Path, origin: dict[tuple[str, ...], Path], *above: str
-) -> None:
-    place = (*above, key)
-    if depth and isinstance(value, dict):
-        inner = out.setdefault(key, {})
-        for name, item in value.items():
-            _unite(inner, name, item, depth - 1, file, origin, *place)
-        return
-    if key not in out:
-        out[key] = value
-        origin[place] = file
-    elif out[key] != value:
-        pointer = "".join(f"/{escape(part)}" for part in place)
-        raise CodegenError(f"is defined otherwise in {origin[place].name}", file=file, place=pointer)
+@define
+class _Union:
+    """Documents being put together, and which file each piece came from."""
+
+    document: dict[str, Any] = Factory(dict)
+    tags: list[Any] = Factory(list)
+    origin: dict[tuple[str, ...], str] = Factory(dict)
+
+    def add(self, into: dict[str, Any], place: tuple[str, ...], value: Any, depth: int, file: Path) -> None:
+        """Put `value` under the last name of `place`; mappings are united down to `depth`."""
+        key = place[-1]
+        if depth and isinstance(value, dict):
+            inner = into.setdefault(key, {})
+            for name, item in value.items():
+                self.add(inner, (*place, name), item, depth - 1, file)
+        elif key not in into:
+            into[key] = value
+            self.origin[place] = file.name
+        elif into[key] != value:
+            pointer = "".join(f"/{escape(part)}" for part in place)
+            raise CodegenError(f"is defined otherwise in {self.origin[place]}", file=file, place=pointer)

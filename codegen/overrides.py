@@ -6,7 +6,7 @@ An `[[override]]` picks operations, says what they must look like for it to be r
 [[override]]
 why = "the reason, for people"
 operations = ["get_profile"]            # names; or a rule:
-where = { methods = ["POST"], path = "*/relationships/*", accepts = "additional-fields[profile]=predictive_analytics" }
+where = { methods = ["POST"], path = "*/relationships/*", accepts = "parameter=value", collection = true }
 since = "2026-07-15"                    # first revision it is about; `until` the last one
 expect = { x-page-rows = 100 }          # what must be there now (false: nothing); else the override is out of date
 set = { x-safe-to-repeat = true }       # keys of the operation to put
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import fnmatch
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, frozen
@@ -32,10 +33,15 @@ from codegen.shape import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
 _KEYS = {"why", "operations", "where", "since", "until", "expect", "set", "add", "drop"}
-_WHERE_KEYS = {"methods", "path", "accepts"}
+_WHERE_KEYS = {"methods", "path", "accepts", "collection"}
+
+
+def overrides_file(specs: Path) -> Path:
+    """The overrides that go with a folder of specs: its own, or the project's where it has none."""
+    own = specs / "overrides.toml"
+    return own if own.exists() else Path(__file__).resolve().parents[1] / "specs" / "overrides.toml"
 
 
 @frozen
@@ -48,6 +54,7 @@ class Override:
     methods: frozenset[str]
     path: str
     accepts: str | None
+    collection: bool
     since: str
     until: str
     expect: dict[str, Any]
@@ -59,11 +66,15 @@ class Override:
         """Whether the override is about that revision."""
         return self.since <= revision and (not self.until or revision <= self.until)
 
-    def matches(self, name: str, method: str, path: str, operation: dict[str, Any]) -> bool:
-        """Whether it is about that operation."""
+    def matches(self, document: dict[str, Any], method: str, path: str) -> bool:
+        """Whether it is about that operation of `document`."""
+        operation = document["paths"][path][method]
+        name = operation["operationId"]
         if self.operations is not None and name not in self.operations:
             return False
         if self.methods and method.upper() not in self.methods:
+            return False
+        if self.collection and not is_collection(document, operation):
             return False
         return fnmatch.fnmatchcase(path, self.path) and (self.accepts is None or accepts(operation, self.accepts))
 
@@ -94,8 +105,8 @@ class Overrides:
         """Put the facts on the operations of `document`. Raises CodegenError where an expectation doesn't hold."""
         for override in self.items:
             if override.about(revision):
-                for name, method, path, operation in _operations(document):
-                    if override.matches(name, method, path, operation):
+                for name, method, path, operation in list(_operations(document)):
+                    if override.matches(document, method, path):
                         self._put(override, name, operation)
         for name, _, _, operation in _operations(document):
             self._check_limits(name, operation)
@@ -110,8 +121,8 @@ class Overrides:
             hits = {
                 name
                 for document in about
-                for name, method, path, operation in _operations(document)
-                if override.matches(name, method, path, operation)
+                for name, method, path, _ in _operations(document)
+                if override.matches(document, method, path)
             }
             missing = sorted(set(override.operations or ()) - hits)
             if missing or not hits:
@@ -157,6 +168,23 @@ def accepts(operation: dict[str, Any], trigger: str) -> bool:
     return False
 
 
+def is_collection(document: dict[str, Any], operation: dict[str, Any]) -> bool:
+    """Whether the success document of the operation has a list as its `data`."""
+    for status, response in operation.get("responses", {}).items():
+        if status.startswith("2"):
+            for media in response.get("content", {}).values():
+                body = _resolved(document, media.get("schema", {}))
+                data = _resolved(document, body.get("properties", {}).get("data", {}))
+                return data.get("type") == "array"
+    return False
+
+
+def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     for path, item in document["paths"].items():
         for method in METHODS:
@@ -192,6 +220,7 @@ def _override(item: Any, file: Path, place: str) -> Override:
         methods=frozenset(where.get("methods", ())),
         path=where.get("path", "*"),
         accepts=where.get("accepts"),
+        collection=where.get("collection", False),
         since=item.get("since", ""),
         until=item.get("until", ""),
         expect=item.get("expect", {}),

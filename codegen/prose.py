@@ -5,9 +5,11 @@ Facts about an operation become keys on it:
 - `x-parameter-limits`: list of `{parameter, value, resource, burst, steady, daily?}`
 - `x-caps`: `{rows, bytes, row_bytes, string_bytes, jobs}`, bytes decimal
 - `x-page-rows`: rows of a page, where there is no `page[size]` to ask for another number
+- `x-retention-days`: how far back the list goes
 
 Facts about a schema become the standard keyword where there is one (`maxLength`, `maxItems`, `maxProperties`,
-`minimum`, `pattern` …), else `x-max-bytes`, `x-max-string-bytes` or `x-max-filter-items`.
+`minimum`, `pattern` …), else `x-max-bytes`, `x-max-string-bytes`, `x-max-filter-items`, `x-max-timeframe` or
+`x-required-items`.
 
 Every sentence that looks like a limit is understood here, knowingly ignored by a rule in `specs/overrides.toml`
 (`[[ignore]]`, each with its reason), or reported.
@@ -24,6 +26,7 @@ from attrs import Factory, define, frozen
 
 from codegen import documents
 from codegen.errors import CodegenError
+from codegen.overrides import overrides_file
 from codegen.shape import walk
 
 if TYPE_CHECKING:
@@ -92,8 +95,8 @@ class Rules:
 
     @classmethod
     def load(cls, specs: Path) -> Rules:
-        """The `[[ignore]]` rules of `specs/overrides.toml`, none where the folder has no such file."""
-        path = specs / "overrides.toml"
+        """The `[[ignore]]` rules of the overrides that go with a folder of specs."""
+        path = overrides_file(specs)
         if not path.exists():
             return cls()
         try:
@@ -111,16 +114,14 @@ class Rules:
                 raise CodegenError(f"not a regular expression: {error}", file=path, place=place) from None
         return cls(ignores)
 
-    def take(
-        self, operation: dict[str, Any], path: str, method: str, components: dict[str, dict[str, Any]], file: str
-    ) -> Taken:
+    def take(self, operation: dict[str, Any], components: dict[str, dict[str, Any]]) -> Taken:
         """`operation` and `components` with the facts of their descriptions as data. The originals stay as they are."""
         operation, components = copy.deepcopy(operation), copy.deepcopy(components)
         name = operation["operationId"]
         text = operation.get("description")
         if isinstance(text, str):
             text = self._rates(text, operation)
-            self._sentences(text, name, "/description", operation, lambda s: _operation_fact(s, operation))
+            self._sentences(text, name, "/description", lambda s: _operation_fact(s, operation))
         pieces = [
             (place, kind, node)
             for place, kind, node in walk(operation, "operation")
@@ -136,7 +137,6 @@ class Rules:
         for place, kind, node in walk(components, "components"):
             if kind in {"schema", "response", "header"} and isinstance(node, dict):
                 self._piece(node, node, name, place, shared=True)
-        del path, method, file
         return Taken(operation, components)
 
     def unknown(self) -> list[Sentence]:
@@ -146,7 +146,7 @@ class Rules:
     def _piece(self, node: dict[str, Any], schema: Any, name: str, place: str, *, shared: bool = False) -> None:
         text = node.get("description")
         if isinstance(text, str) and isinstance(schema, dict):
-            self._sentences(text, name, place, schema, lambda s: _schema_fact(s, schema), shared=shared)
+            self._sentences(text, name, place, lambda s: _schema_fact(s, schema), shared=shared)
 
     def _rates(self, text: str, operation: dict[str, Any]) -> str:
         """Take the blocks of rate limits out of `text`."""
@@ -170,7 +170,7 @@ class Rules:
                 return "\n"
             bracket = _PARAMETER.fullmatch(parameter)
             operation.setdefault("x-parameter-limits", []).append(
-                {"parameter": parameter, "value": value, "resource": bracket[1] if bracket else None, **limits}
+                {"parameter": parameter, "value": value, **({"resource": bracket[1]} if bracket else {}), **limits}
             )
             return "\n"
 
@@ -181,12 +181,10 @@ class Rules:
         text: str,
         name: str,
         place: str,
-        target: dict[str, Any],
         take: Callable[[str], str | None],
         *,
         shared: bool = False,
     ) -> None:
-        del target
         for sentence in split(text):
             if not _LOOKS_LIKE_A_LIMIT.search(sentence):
                 continue
@@ -258,6 +256,7 @@ _JOBS = [
     re.compile(rf"^The maximum number of jobs in progress at one time is {_N}\.$"),
     re.compile(rf"^Max number of jobs queued at once we allow for is {_N}\.$"),
 ]
+_RETENTION = re.compile(r"^Logs are retained for (\d+) days;")
 _PAGE_ROWS = [
     re.compile(rf"^Returns a maximum of {_N} [\w -]+ per (?:request|page)(?: \(default (\d+)\))?\b.*$"),
     re.compile(rf"\bwith a fixed page size of {_N}\.$"),
@@ -279,6 +278,9 @@ def _operation_fact(sentence: str, operation: dict[str, Any]) -> str | None:
         if match := pattern.search(sentence):
             default = match[2] if (match.lastindex or 0) > 1 else None
             return _page_rows(operation, _number(match[1]), default)
+    if match := _RETENTION.search(sentence):
+        operation["x-retention-days"] = int(match[1])
+        return None
     return "looks like a limit"
 
 
@@ -342,6 +344,10 @@ def _of(kind: str, facts: Callable[[re.Match[str]], dict[str, Any]]) -> Callable
     return take
 
 
+def _timeframe(match: re.Match[str], schema: dict[str, Any]) -> dict[str, Any]:
+    return {"x-max-timeframe": {**schema.pop("x-max-timeframe", {}), match[1]: match[2]}}
+
+
 _SCHEMA_FACTS: list[tuple[re.Pattern[str], Callable[[re.Match[str], dict[str, Any]], dict[str, Any] | None]]] = [
     (_PAGE_SIZE, _of("integer", lambda m: {_KEYWORDS[m[1]]: int(m[2])})),
     (re.compile(r"^Must be less than (\d+) characters\.?$"), _of("string", lambda m: {"maxLength": int(m[1]) - 1})),
@@ -363,4 +369,11 @@ _SCHEMA_FACTS: list[tuple[re.Pattern[str], Callable[[re.Match[str], dict[str, An
     (re.compile(rf"^Maximum image size: {_SIZE}\.?$"), lambda m, _: {"x-max-bytes": _bytes(m[1], m[2])}),
     (re.compile(r"^May not exceed (\d+)(kb)\.?$"), lambda m, _: {"x-max-bytes": _bytes(m[1], m[2])}),
     (re.compile(rf"^Max of {_N} \w+ per (?:list|ANY) filter\.?$"), lambda m, _: {"x-max-filter-items": _number(m[1])}),
+    (re.compile(r"^If (\w+) is used, the timeframe cannot be longer than (\d+ \w+)\.$"), _timeframe),
+    (re.compile(r"\(Max length: (\d+ \w+)\)\.$"), lambda m, _: {"x-max-timeframe": m[1]}),
+    (
+        re.compile(r"^The following group by attributes are required: ([a-z_]+(?:, [a-z_]+)*)\.?$"),
+        _of("array", lambda m: {"x-required-items": m[1].split(", ")}),
+    ),
+    (re.compile(r"^Only one trigger is supported\.$"), _of("array", lambda _: {"maxItems": 1})),
 ]

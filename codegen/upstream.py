@@ -7,7 +7,7 @@ facts.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import keyword
 import os
 import re
@@ -70,11 +70,11 @@ class ImportReport:
     ignored: int = 0
 
     def __str__(self) -> str:
+        changes = f"{len(self.added)} added, {len(self.removed)} removed, {len(self.changed)} changed"
+        unknown = f"{len(self.sentences)} not understood"
         lines = [
-            f"specs/{self.revision}: {self.operations} operations, {self.components} components"
-            f" ({len(self.added)} added, {len(self.removed)} removed, {len(self.changed)} changed)",
-            f"prose: {self.facts} facts taken, {self.ignored} sentences knowingly ignored,"
-            f" {len(self.sentences)} not understood",
+            f"specs/{self.revision}: {self.operations} operations, {self.components} components ({changes})",
+            f"prose: {self.facts} facts taken, {self.ignored} sentences knowingly ignored, {unknown}",
         ]
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"not understood: {sentence}" for sentence in self.sentences]
@@ -84,12 +84,13 @@ class ImportReport:
 def check_revision(revision: str) -> str:
     """`revision` itself; CodegenError unless it reads YYYY-MM-DD or YYYY-MM-DD.suffix."""
     match = _REVISION.fullmatch(revision)
-    try:
-        if match is None:
-            raise ValueError
-        datetime.date.fromisoformat(match[1])
-    except ValueError:
-        raise CodegenError(f"{revision!r} is no revision; write YYYY-MM-DD, with .pre after it for a beta") from None
+    if match is not None:
+        try:
+            dt.date.fromisoformat(match[1])
+        except ValueError:
+            match = None
+    if match is None:
+        raise CodegenError(f"{revision!r} is no revision; write YYYY-MM-DD, with .pre after it for a beta")
     return revision
 
 
@@ -195,7 +196,7 @@ def import_sources(sources: Sequence[Source], revision: str, specs: Path, report
             if route in routes:
                 raise CodegenError(f"{name} has the route of {routes[route]}", file=source.name, place=place)
             origin[name], routes[route] = source.name, name
-            files[name] = _slice(source, path, method, operation, rules, report)
+            files[name] = _slice(source, path, method, operation, rules)
     _write(files, revision, specs, report)
     report.operations = len(files)
     used = {(section, key) for file in files.values() for section, part in file["components"].items() for key in part}
@@ -313,9 +314,8 @@ def _operations(source: Source) -> Iterator[tuple[str, str, dict[str, Any]]]:
                 continue
             operation = dict(item[method])
             operation["parameters"] = _parameters(document, item, operation)
-            for key in ("servers",):
-                if key in item:
-                    operation.setdefault(key, item[key])
+            if "servers" in item:
+                operation.setdefault("servers", item["servers"])
             _check_operation(operation, path, file, f"{place}/{method}")
             yield path, method, operation
 
@@ -411,12 +411,9 @@ def _collect_components(source: Source, known: dict[tuple[str, str], tuple[Any, 
 # --- splitting and writing
 
 
-def _slice(
-    source: Source, path: str, method: str, operation: dict[str, Any], rules: prose.Rules, report: ImportReport
-) -> dict[str, Any]:
+def _slice(source: Source, path: str, method: str, operation: dict[str, Any], rules: prose.Rules) -> dict[str, Any]:
     document = source.document
-    components = _reached(document, operation)
-    taken = rules.take(operation, path, method, components, source.name)
+    taken = rules.take(operation, _reached(document, operation))
     bare = without_prose(taken.operation, "operation")
     ordered = {key: bare[key] for key in _OPERATION_ORDER if key in bare}
     ordered |= {key: bare[key] for key in sorted(bare.keys() - ordered.keys())}
@@ -428,7 +425,6 @@ def _slice(
     ]
     out["paths"] = {path: {method: ordered}}
     out["components"] = without_prose(taken.components, "components")
-    del report
     return {key: out[key] for key in _DOCUMENT_ORDER if key in out} | {
         key: out[key] for key in sorted(out.keys() - set(_DOCUMENT_ORDER))
     }
