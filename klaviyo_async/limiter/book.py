@@ -53,9 +53,7 @@ class Waiter:
 
     __slots__ = ("deadline", "failure", "future", "lane", "line", "loop", "number", "permit", "since")
 
-    def __init__(
-        self, line: Line, lane: int, number: int, now: float, deadline: float | None, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, line: Line, lane: int, number: int, *, now: float, deadline: float | None) -> None:
         self.line = line
         self.lane = lane
         self.number = number
@@ -236,14 +234,8 @@ class Book:
 
     def _enqueue(self, line: Line, lane: int, now: float, max_wait: float | None) -> Waiter:
         self._refuse_long_waits(line, lane, now, max_wait)
-        waiter = Waiter(
-            line,
-            lane,
-            next(self._numbers),
-            now,
-            None if max_wait is None else now + max_wait,
-            asyncio.get_running_loop(),
-        )
+        deadline = None if max_wait is None else now + max_wait
+        waiter = Waiter(line, lane, next(self._numbers), now=now, deadline=deadline)
         line.lanes[lane][waiter.number] = waiter
         for bucket in line.buckets:
             bucket.lines[line] = None
@@ -392,7 +384,7 @@ class Book:
     @staticmethod
     def _last_without_deadline(bucket: Bucket) -> Waiter | None:
         for lane in (1, 0):
-            patient = [
+            patient: list[Waiter] = [
                 waiter
                 for line in bucket.lines
                 for waiter in reversed(line.lanes[lane].values())
