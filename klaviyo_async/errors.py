@@ -3,6 +3,8 @@
 All of them pickle and copy, and none of them carries a credential.
 """
 
+# ruff: noqa: N818 - the names are the public interface: RequestTimeout, NotFound, Conflict …
+
 from __future__ import annotations
 
 import json
@@ -71,6 +73,8 @@ class DecodeError(KlaviyoError):
     snippet: str
     """The first characters of the body."""
     request_id: str | None
+    reason: str
+    """What the decoder made of it."""
     body: bytes
     headers: Mapping[str, str]
 
@@ -83,12 +87,13 @@ class DecodeError(KlaviyoError):
         self.content_type = _find(headers, "content-type") or ""
         self.request_id = _request_id(headers)
         self.body = body
+        self.reason = reason
         self.snippet = _snippet(body)
         super().__init__(
             f"{operation}: Klaviyo answered {status} with a body that is not the JSON it should be"
             f" (content type {self.content_type or 'missing'}, {len(body)} bytes{_and_id(self.request_id)}"
             f"{'; ' + reason if reason else ''}): {self.snippet!r}."
-            " The request was carried out. Something between you and Klaviyo (a proxy, a wrong base_url) may have answered."
+            " Where Klaviyo answered, the request was carried out; but a proxy or a wrong base_url may have answered instead."
         )
 
 
@@ -363,7 +368,11 @@ def parse_errors(body: bytes) -> tuple[ErrorObject, ...]:
     except (ValueError, RecursionError):
         return ()
     found = document.get("errors") if isinstance(document, dict) else None
-    return tuple(ErrorObject.from_dict(item) for item in found if isinstance(item, dict)) if isinstance(found, list) else ()
+    return (
+        tuple(ErrorObject.from_dict(item) for item in found if isinstance(item, dict))
+        if isinstance(found, list)
+        else ()
+    )
 
 
 def _hint(operation: Operation, status: int, headers: Mapping[str, str], credential: str, revision: str) -> str:

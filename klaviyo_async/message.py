@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from multidict import CIMultiDictProxy
 
-    from klaviyo_async.documents import Multipart
+    from klaviyo_async.multipart import Multipart
     from klaviyo_async.operation import Operation
 
 _SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
@@ -41,15 +41,16 @@ class Headers(Mapping[str, str]):
     def of(cls, items: CIMultiDict[str] | CIMultiDictProxy[str]) -> Headers:
         """Wrap headers that nobody changes any more, without a copy."""
         headers = cls.__new__(cls)
-        headers._items = items  # noqa: SLF001 - of this class
+        headers._items = items
         return headers
 
     def __getitem__(self, name: str) -> str:
         return self._items[name]
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """The value of that name, in any case; `default` where there is none."""
-        return self._items.get(name, default)
+    if not TYPE_CHECKING:  # Mapping's own types are right; this is for speed
+
+        def get(self, name, default=None):
+            return self._items.get(name, default)
 
     def getall(self, name: str) -> list[str]:
         """Every value of a header that came more than once; empty where there is none."""

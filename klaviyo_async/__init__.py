@@ -1,0 +1,138 @@
+"""Async-first client of the Klaviyo REST API, generated from Klaviyo's OpenAPI documents.
+
+::
+
+    from klaviyo_async import F, Klaviyo
+
+    async with Klaviyo() as klaviyo:  # reads KLAVIYO_API_KEY
+        async for profile in klaviyo.profiles.get_profiles(filter=F("email").any(["a@x.com", "b@x.com"])):
+            print(profile.attributes.email)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from klaviyo_async._version import __version__
+
+if TYPE_CHECKING:
+    from klaviyo_async.auth import ApiKey, Auth
+    from klaviyo_async.client import Klaviyo, RequestOptions
+    from klaviyo_async.errors import (
+        APIError,
+        BadRequest,
+        ConfigurationError,
+        Conflict,
+        ConnectionFailed,
+        DecodeError,
+        ErrorObject,
+        ErrorSource,
+        Forbidden,
+        Gone,
+        KlaviyoError,
+        NotFound,
+        PaginationError,
+        PayloadTooLarge,
+        QueryError,
+        RateLimited,
+        RateLimitWait,
+        RequestTimeout,
+        ServerError,
+        TransportError,
+        Unauthorized,
+        WebhookSignatureError,
+    )
+    from klaviyo_async.filter import F, Fields, Filter
+    from klaviyo_async.limiter import LocalLimiter, RedisLimiter
+    from klaviyo_async.message import Headers, Http, Request, Response
+    from klaviyo_async.model import UNSET, Unset
+    from klaviyo_async.oauth import OAuth
+    from klaviyo_async.operations import REVISION, operations
+    from klaviyo_async.preloading import preload
+
+__all__ = [
+    "REVISION",
+    "UNSET",
+    "APIError",
+    "ApiKey",
+    "Auth",
+    "BadRequest",
+    "ConfigurationError",
+    "Conflict",
+    "ConnectionFailed",
+    "DecodeError",
+    "ErrorObject",
+    "ErrorSource",
+    "F",
+    "Fields",
+    "Filter",
+    "Forbidden",
+    "Gone",
+    "Headers",
+    "Http",
+    "Klaviyo",
+    "KlaviyoError",
+    "LocalLimiter",
+    "NotFound",
+    "OAuth",
+    "PaginationError",
+    "PayloadTooLarge",
+    "QueryError",
+    "RateLimitWait",
+    "RateLimited",
+    "RedisLimiter",
+    "Request",
+    "RequestOptions",
+    "RequestTimeout",
+    "Response",
+    "ServerError",
+    "TransportError",
+    "Unauthorized",
+    "Unset",
+    "WebhookSignatureError",
+    "__version__",
+    "operations",
+    "preload",
+]
+
+_HOMES = {
+    "ApiKey": "auth",
+    "Auth": "auth",
+    "F": "filter",
+    "Fields": "filter",
+    "Filter": "filter",
+    "Headers": "message",
+    "Http": "message",
+    "Klaviyo": "client",
+    "LocalLimiter": "limiter",
+    "OAuth": "oauth",
+    "REVISION": "operations",
+    "RedisLimiter": "limiter",
+    "Request": "message",
+    "RequestOptions": "client",
+    "Response": "message",
+    "UNSET": "model",
+    "Unset": "model",
+    "operations": "operations",
+    "preload": "preloading",
+}
+_SUBMODULES = frozenset(
+    {"api", "auth", "errors", "filters", "limiter", "message", "models", "operation", "testing", "webhooks"}
+)
+
+
+def __getattr__(name: str) -> Any:
+    # PEP 562: a name loads its module when it is first used, so that importing the package costs next to nothing.
+    if name in __all__:
+        value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+    elif name in _SUBMODULES:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_SUBMODULES})
