@@ -15,10 +15,10 @@ from attrs import frozen
 from klaviyo_async.errors import QueryError
 from klaviyo_async.filter import Filter
 from klaviyo_async.model import UNSET, Model, dumps
+from klaviyo_async.multipart import Multipart
 from klaviyo_async.suggest import unknown_keyword
 
 if TYPE_CHECKING:
-    from klaviyo_async.multipart import Multipart
     from klaviyo_async.operation import Body, Nested, Operation, Relationship, Resource
 
 __all__ = ["JSON_API", "Multipart", "Payload", "build", "with_cursor"]
@@ -125,8 +125,6 @@ def _no_keywords(operation: Operation, given: Mapping[str, object]) -> None:
 
 
 def _form(operation: Operation, shape: Body, given: Mapping[str, object], problems: list[str]) -> Payload | None:
-    from klaviyo_async.multipart import Multipart  # noqa: PLC0415 - only uploads need it
-
     file_field, *others = shape.fields
     for name in given:
         if name not in shape.fields:
