@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from attrs import evolve
 from yarl import URL
 
+from klaviyo_async.documents import Payload
 from klaviyo_async.errors import QueryError
 from klaviyo_async.model import dumps
 from klaviyo_async.operation import Limits, Operation, ParameterLimit, Rate
 from klaviyo_async.operations import operations
-from klaviyo_async.query import Payload, Prepared
+from klaviyo_async.query import Prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,6 +51,7 @@ def prepare_plain(
     except (TypeError, ValueError) as error:
         raise QueryError(f"{name}: json can't be sent: {error}.", operation=name) from None
     return Prepared(
+        safe_to_repeat=operation.safe_to_repeat,
         operation=operation,
         target=url.raw_path_qs,
         headers={},
@@ -129,23 +130,17 @@ def _operation(method: str, path: str) -> Operation:
     """The known operation behind a method and path; otherwise one with the limits of tier S."""
     for pattern, name in _patterns().get(method, ()):
         if pattern.fullmatch(path):
-            return operations[name]
+            return cast("Operation", operations[name])
     # One bucket for each collection: ids in paths would make a bucket for each resource.
     collection = "/".join(path.split("/")[:3])
-    return evolve(_UNKNOWN, name=f"{method} {collection}", method=method, path=collection, **_nature(method, path))
-
-
-def _nature(method: str, path: str) -> dict[str, Any]:
-    return {"safe_to_repeat": method != "POST", "public": path.startswith("/client/")}
-
-
-_UNKNOWN = Operation(
-    name="request",
-    method="GET",
-    path="/",
-    tag="",
-    summary="",
-    limits=_TIER_S,
-    safe_to_repeat=False,
-    reference=_REFERENCE,
-)
+    return Operation(
+        name=f"{method} {collection}",
+        method=cast("Any", method),
+        path=collection,
+        tag="",
+        summary="A request that the operation table doesn't have",
+        limits=_TIER_S,
+        safe_to_repeat=method != "POST",
+        public=path.startswith("/client/"),
+        reference=_REFERENCE,
+    )

@@ -164,8 +164,7 @@ class Klaviyo(Namespaces):
         prepared = prepare_plain(
             method, path, params, json, origin=self._session.origin, company_id=self._session.settings.company_id
         )
-        response, attempts, waited = await self._session.exchange(prepared, options)
-        return self._session.decode_plain(prepared.operation, response, attempts, waited)
+        return self._session.decoder.plain(await self._session.exchange(prepared, options))
 
     @property
     def limiter(self) -> Limiter:

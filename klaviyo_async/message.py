@@ -49,7 +49,7 @@ class Headers(Mapping[str, str]):
 
     if not TYPE_CHECKING:  # Mapping's own types are right; this is for speed
 
-        def get(self, name, default=None):
+        def get(self, name, default=None):  # noqa: ANN001, ANN201
             return self._items.get(name, default)
 
     def getall(self, name: str) -> list[str]:

@@ -35,8 +35,8 @@ def preload(*names: str) -> None:
     if not names:
         for package in ("api", "models", "filters"):
             loaded = import_module(f"klaviyo_async.{package}")
-            for module in iter_modules(loaded.__path__, f"{loaded.__name__}."):
-                import_module(module.name)
+            for found in iter_modules(loaded.__path__, f"{loaded.__name__}."):
+                import_module(found.name)
         for name in getattr(models, "__all__", ()):
             _load(getattr(models, name))
 

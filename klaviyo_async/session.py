@@ -11,20 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from attrs import frozen
 
 from klaviyo_async import retry
+from klaviyo_async.answers import Answer, Decoder
 from klaviyo_async.auth import digest
-from klaviyo_async.errors import (
-    ConfigurationError,
-    ConnectionFailed,
-    DecodeError,
-    KlaviyoError,
-    QueryError,
-    RateLimitWait,
-    TransportError,
-    error_of,
-    parse_errors,
-)
-from klaviyo_async.message import Headers, Http, Request, Response
-from klaviyo_async.model import UNSET, loads
+from klaviyo_async.calls import Call, end_all
+from klaviyo_async.errors import ConfigurationError, KlaviyoError, QueryError, RateLimitWait, TransportError
+from klaviyo_async.message import Headers, Request, Response
+from klaviyo_async.model import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -42,9 +34,6 @@ if TYPE_CHECKING:
     from klaviyo_async.transport import Permit, Transport
 
 log = logging.getLogger("klaviyo_async")
-
-_PARTING = 2.0
-"""Seconds that closing waits for the calls it ended to unwind."""
 
 
 class Caller(Protocol):
@@ -91,22 +80,6 @@ class _Free:
 _FREE = _Free()
 
 
-class _Call:
-    """A call under way, so that closing the client can end it."""
-
-    __slots__ = ("cancelling", "ended", "loop", "task")
-
-    def __init__(self, task: asyncio.Task[Any]) -> None:
-        self.task = task
-        self.loop = task.get_loop()
-        self.cancelling = task.cancelling()
-        self.ended = False
-
-    def end(self) -> None:
-        self.ended = True
-        self.task.cancel()
-
-
 class _Attempt:
     """One attempt: what the innermost step needs and the middlewares don't see."""
 
@@ -134,10 +107,11 @@ class _Attempt:
         try:
             self.authorization = await self.session.authorization(request)
             transport = self.session.transport
+            timeout = self.session.client_timeout(self.timeout)
         except BaseException:
             permit.unsent()
             raise
-        return await transport.send(request, self.authorization, self.session.client_timeout(self.timeout), permit)
+        return await transport.send(request, self.authorization, timeout, permit)
 
     def settle(self) -> None:
         """Give the permit back where no middleware ever sent the request."""
@@ -159,10 +133,10 @@ class Session:
         self._user_agent = user_agent
         self._transport: Transport | None = None
         self._timeouts: dict[float | aiohttp.ClientTimeout, aiohttp.ClientTimeout] = {}
-        self._calls: set[_Call] = set()
+        self._calls: set[Call] = set()
         self._closed = False
-        self._warned: set[str] = set()
-        self._decoders: dict[str, Callable[[bytes], Any]] = {}
+        self._credential = settings.auth.source if settings.auth is not None else ""
+        self.decoder = Decoder(self._credential)
         self._headers: dict[tuple[str | None, str], Headers] = {}
         self._account = digest(settings.origin, settings.auth.account) if settings.auth is not None else ""
 
@@ -219,41 +193,21 @@ class Session:
 
     async def send(self, prepared: Prepared, options: RequestOptions | None) -> Any:
         """Send a prepared request and decode the answer."""
-        response, attempts, waited = await self.exchange(prepared, options)
-        return self._decode(prepared.operation, response, attempts, waited)
+        return self.decoder.document(await self.exchange(prepared, options))
 
-    async def exchange(self, prepared: Prepared, options: RequestOptions | None) -> tuple[Response, int, float]:
-        """Send a prepared request until it succeeds; the answer, the number of attempts, and the seconds waited.
+    async def exchange(self, prepared: Prepared, options: RequestOptions | None) -> Answer:
+        """Send a prepared request until it succeeds.
 
         Raises `APIError`, `TransportError` or `RateLimitWait` where it doesn't, `ConfigurationError` on a closed client.
         """
         if self._closed:
             raise ConfigurationError("This client is closed: make a new Klaviyo, or close it after its last call.")
-        task = asyncio.current_task()
-        assert task is not None, "asyncio runs coroutines in tasks"  # noqa: S101
-        call = _Call(task)
-        self._calls.add(call)
-        try:
+        with Call(self._calls, prepared.operation.name):
             return await self._rounds(prepared, options)
-        except asyncio.CancelledError:
-            # Told apart from a cancellation of the caller's as asyncio.timeout does it.
-            if call.ended and task.uncancel() <= call.cancelling:
-                call.ended = False
-                raise ConnectionFailed(
-                    f"{prepared.operation.name}: the client was closed while the call was under way. If it was sent, Klaviyo may have"
-                    " carried it out. Close the client after its last call.",
-                    operation=prepared.operation.name,
-                    sent=None,
-                ) from None
-            raise
-        finally:
-            self._calls.discard(call)
-            if call.ended and task.cancelling() > call.cancelling:
-                task.uncancel()
 
     # -- the rounds -----------------------------------------------------------------------------------------------------
 
-    async def _rounds(self, prepared: Prepared, options: RequestOptions | None) -> tuple[Response, int, float]:
+    async def _rounds(self, prepared: Prepared, options: RequestOptions | None) -> Answer:
         settings = self.settings
         operation = prepared.operation
         max_retries = settings.max_retries if options is None or options.max_retries is None else options.max_retries
@@ -262,8 +216,10 @@ class Session:
             "interactive" if options is None or options.priority is None else options.priority
         )
         timeout = None if options is None else options.timeout
+        revision = settings.revision if options is None or options.revision is None else options.revision
+        self._check_credential(operation)
         url = self.origin + prepared.target
-        headers = self._request_headers(prepared, options)
+        headers = self._request_headers(prepared, revision, options)
         body = prepared.payload.content if prepared.payload is not None else None
         account = self._account_of(prepared)
         limiter = self.limiter
@@ -314,13 +270,14 @@ class Session:
                         operation.name, operation.method, operation.path, status, time.perf_counter() - started, attempts, waited,
                     )  # fmt: skip
                 if 200 <= status < 300:
-                    return response, attempts, waited
+                    return Answer(operation, response, attempts, waited, revision)
                 if status == 401 and not renewed and attempt.authorization is not None and settings.auth is not None:
                     renewed = await settings.auth.rejected(attempt.authorization)
                     if renewed and _replayable(body):
                         continue
                 asked = retry.retry_after(response.headers)
-                error = self._api_error(operation, response, asked, attempts, waited)
+                answer = Answer(operation, response, attempts, waited, revision)
+                error = answer.error(credential=self._credential, retry_after=asked)
                 again = retry.again_after_status(status, safe=prepared.safe_to_repeat)
             else:
                 error = _counted(error, attempts)
@@ -366,10 +323,7 @@ class Session:
             return None
         auth = self.settings.auth
         if auth is None:
-            raise ConfigurationError(
-                f"{request.operation.name} needs a private credential, and this client has only a company_id: give api_key or auth, or"
-                " set KLAVIYO_API_KEY."
-            )
+            return None
         value = await auth.authorize()
         if not isinstance(value, str) or not value or "\n" in value or "\r" in value:
             raise ConfigurationError(
@@ -377,91 +331,18 @@ class Session:
             )
         return Secret(value)
 
-    # -- answers --------------------------------------------------------------------------------------------------------
-
-    def _api_error(
-        self, operation: Operation, response: Response, asked: float | None, attempts: int, waited: float
-    ) -> KlaviyoError:
-        return error_of(
-            operation,
-            status=response.status,
-            headers=response.headers,
-            body=response.body,
-            credential=self.settings.auth.source if self.settings.auth is not None else "",
-            revision=self.settings.revision,
-            retry_after=asked,
-            attempts=attempts,
-            waited=waited,
-        )
-
-    def _decode(self, operation: Operation, response: Response, attempts: int, waited: float) -> Any:
-        self._note_revision(response.headers)
-        body = response.body
-        if not body or body.isspace():
-            return None
-        self._refuse_errors(operation, response, attempts, waited)
-        try:
-            if operation.response is None:
-                # Not looked at, but whatever answers with something else than JSON was not Klaviyo.
-                loads(body)
-                return None
-            document = self._decoder(operation.response)(body)
-        except DecodeError as error:
-            reason = error.reason
-        except (ValueError, TypeError, RecursionError) as error:
-            reason = str(error)
-        else:
-            document.http = Http(response.status, response.headers, response.request_id, attempts, waited)
-            return document
-        raise DecodeError(operation.name, status=response.status, headers=response.headers, body=body, reason=reason)
-
-    def _decoder(self, name: str) -> Callable[[bytes], Any]:
-        decoder = self._decoders.get(name)
-        if decoder is None:
-            from klaviyo_async import models  # noqa: PLC0415 - loads with the first answer
-
-            decoder = self._decoders[name] = getattr(models, name).from_json
-        return decoder
-
-    def decode_plain(self, operation: Operation, response: Response, attempts: int, waited: float) -> Any:
-        """The answer as plain JSON; None for no body."""
-        self._note_revision(response.headers)
-        if not response.body or response.body.isspace():
-            return None
-        self._refuse_errors(operation, response, attempts, waited)
-        try:
-            return loads(response.body)
-        except (ValueError, RecursionError) as error:
-            reason = str(error)
-        raise DecodeError(
-            operation.name, status=response.status, headers=response.headers, body=response.body, reason=reason
-        )
-
-    def _refuse_errors(self, operation: Operation, response: Response, attempts: int, waited: float) -> None:
-        """Raise where a success carries an errors document instead of data, which has been seen."""
-        if b'"errors"' not in response.body[:64] or b'"data"' in response.body[:9]:
-            return
-        errors = parse_errors(response.body)
-        if errors and b'"data"' not in response.body[:64] and not _has_data(response.body):
-            status = errors[0].status or response.status
-            raise self._api_error(operation, response.replace(status=status), None, attempts, waited)
-
-    def _note_revision(self, headers: Headers) -> None:
-        served = headers.get("X-Klaviyo-Api-Revision")
-        if served is not None and served != self.settings.revision and served not in self._warned:
-            self._warned.add(served)
-            log.warning(
-                "Klaviyo serves revision %s instead of %s, which it has retired: answers may have other fields. Upgrade klaviyo_async.",
-                served,
-                self.settings.revision,
+    def _check_credential(self, operation: Operation) -> None:
+        if self.settings.auth is None and not operation.public:
+            raise ConfigurationError(
+                f"{operation.name} needs a private credential, and this client has only a company_id: give api_key or auth, or"
+                " set KLAVIYO_API_KEY."
             )
 
     # -- requests -------------------------------------------------------------------------------------------------------
 
-    def _request_headers(self, prepared: Prepared, options: RequestOptions | None) -> Headers:
+    def _request_headers(self, prepared: Prepared, revision: str, options: RequestOptions | None) -> Headers:
         """The headers of a request, apart from the credential; those without anything special are made once."""
         content_type = prepared.payload.content_type if prepared.payload is not None else None
-        revision = self.settings.revision if options is None or options.revision is None else options.revision
         headers = self._headers.get((content_type, revision))
         if headers is None:
             items = {
@@ -533,17 +414,7 @@ class Session:
     async def close(self) -> None:
         """End the calls under way with an error and close the connections. Does nothing the second time."""
         self._closed = True
-        here = asyncio.get_running_loop()
-        this = asyncio.current_task()
-        ended = [call for call in self._calls if call.task is not this]
-        for call in ended:
-            if call.loop is here:
-                call.end()
-            elif not call.loop.is_closed():
-                call.loop.call_soon_threadsafe(call.end)
-        deadline = here.time() + _PARTING
-        while any(call in self._calls for call in ended) and here.time() < deadline:
-            await asyncio.sleep(0)
+        await end_all(self._calls)
         if self._transport is not None:
             await self._transport.close()
         if self.settings.auth is not None:
@@ -590,10 +461,3 @@ def _counted(error: KlaviyoError, attempts: int) -> TransportError:
 def _reason(error: KlaviyoError) -> str:
     status = getattr(error, "status", None)
     return f"answered {status}" if status is not None else type(error).__name__
-
-
-def _has_data(body: bytes) -> bool:
-    try:
-        return "data" in loads(body)
-    except (ValueError, TypeError):
-        return False

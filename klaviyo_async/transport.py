@@ -111,7 +111,7 @@ class Transport:
                     URL(request.url, encoded=True),
                     headers=headers,
                     data=body,
-                    timeout=timeout,
+                    timeout=times,
                     allow_redirects=False,
                     raise_for_status=False,
                     auto_decompress=True,
@@ -125,14 +125,14 @@ class Transport:
         except Exception as error:  # noqa: BLE001 - every failure becomes one of ours below, outside of this block
             failure = error
         else:
-            return await self._receive(request, answer, permit, timeout)
+            return await self._receive(request, answer, permit, times)
         sent = _was_sent(failure, trail)
         permit.unsent() if sent is False else permit.lost()
         # Raised out here so that aiohttp's exception, which may hold the request's headers, is not chained by itself.
-        raise _translated(failure, request, sent, timeout)
+        raise _translated(failure, request, sent, times)
 
     async def _receive(
-        self, request: Request, answer: aiohttp.ClientResponse, permit: Permit, timeout: aiohttp.ClientTimeout
+        self, request: Request, answer: aiohttp.ClientResponse, permit: Permit, times: aiohttp.ClientTimeout
     ) -> Response:
         headers = Headers.of(answer.headers)
         # The server has counted the request by now, whatever becomes of the body.
@@ -151,7 +151,7 @@ class Transport:
             answer.close()
         else:
             return Response(status=answer.status, headers=headers, body=body)
-        raise _translated(failure, request, True, timeout)
+        raise _translated(failure, request, True, times)
 
     def _session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -208,7 +208,7 @@ async def _read_what_there_is(answer: aiohttp.ClientResponse) -> bytes:
     chunks: list[bytes] = []
     try:
         async for chunk in answer.content.iter_any():
-            chunks.append(chunk)
+            chunks.append(chunk)  # noqa: PERF401 - keeps what came before a failure
     except (aiohttp.ClientError, TimeoutError, OSError):
         answer.close()
     else:
@@ -242,10 +242,11 @@ def _was_sent(failure: Exception, trail: _Trail) -> bool | None:
     return False if isinstance(failure, getattr(aiohttp, "ConnectionTimeoutError", ())) else None
 
 
-def _translated(failure: Exception, request: Request, sent: bool | None, timeout: aiohttp.ClientTimeout) -> Exception:
+def _translated(failure: Exception, request: Request, sent: bool | None, times: aiohttp.ClientTimeout) -> Exception:
     """The failure as one of ours, with its cause freed of everything that could show a header."""
-    if isinstance(failure, ConfigurationError):
-        return failure
+    own = failure if isinstance(failure, KlaviyoError) else failure.__cause__
+    if isinstance(own, KlaviyoError):  # a body that could not be read, for instance
+        return own
     name = request.operation.name
     origin = str(URL(request.url, encoded=True).origin())
     fate = {
@@ -255,7 +256,7 @@ def _translated(failure: Exception, request: Request, sent: bool | None, timeout
     }[sent]
     error: KlaviyoError
     if isinstance(failure, TimeoutError):
-        limit = _limit(failure, timeout)
+        limit = _limit(failure, times)
         phase = "the connection was not made" if sent is False else "no complete answer came"
         error = RequestTimeout(
             f"{name}: {phase} within {limit}. {fate} Raise `timeout` if it needs longer.", operation=name, sent=sent
@@ -293,13 +294,13 @@ def _what(failure: Exception, origin: str) -> str:
     return f"the connection to {origin} broke ({failure or type(failure).__name__})."
 
 
-def _limit(failure: TimeoutError, timeout: aiohttp.ClientTimeout) -> str:
+def _limit(failure: TimeoutError, times: aiohttp.ClientTimeout) -> str:
     if isinstance(failure, getattr(aiohttp, "SocketTimeoutError", ())):
-        seconds = timeout.sock_read
+        seconds = times.sock_read
     elif isinstance(failure, getattr(aiohttp, "ConnectionTimeoutError", ())):
-        seconds = timeout.sock_connect or timeout.connect
+        seconds = times.sock_connect or times.connect
     else:
-        seconds = timeout.total
+        seconds = times.total
     return f"{seconds:g} s" if seconds else "its time"
 
 
@@ -377,7 +378,7 @@ def _shut(connector: aiohttp.BaseConnector) -> None:
             warnings.simplefilter("ignore")
             transport.abort()
         inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
-        for layer in (transport, inner):
+        for layer in filter(None, (transport, inner)):
             sock = getattr(layer, "_sock", None)
             if sock is not None:
                 sock.close()

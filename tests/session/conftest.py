@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
 
 def _stand_in(name: str, **attributes: object) -> None:
@@ -22,28 +22,9 @@ def _stand_in(name: str, **attributes: object) -> None:
         sys.modules[module.__name__] = module
 
 
-def _stand_ins() -> None:
-    import attrs
-
-    from klaviyo_async.model import Document, model
-    from klaviyo_async.operation import Limits, Operation, Parameter, Rate
-
-    def operation(name: str, method: str, path: str, **facts: Any) -> Operation:
-        return Operation(
-            name=name, method=method, path=path, tag="profiles", summary="", safe_to_repeat=facts.pop("safe", method != "POST"),
-            limits=Limits(burst=Rate("75/s"), steady=Rate("750/m")), reference="https://example.com", **facts,
-        )  # fmt: skip
-
-    def field(default: Any = None) -> Any:
-        return attrs.field(default=default)
-
-    _stand_in("operations", REVISION="2026-04-15", operations={})
-    _stand_in("api", Namespaces=object)
-    _stand_in("models")
-    del operation, field, Document, model, Parameter
-
-
-_stand_ins()
+_stand_in("operations", REVISION="2026-04-15", operations={})
+_stand_in("api", Namespaces=object)
+_stand_in("models")
 
 
 class Connection:
@@ -162,7 +143,5 @@ async def server() -> AsyncIterator[Server]:
 
 
 @pytest.fixture(autouse=True)
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KLAVIYO_API_KEY", raising=False)
-    return
-    yield
