@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
+class Secret(str):
+    """A secret whose `repr` doesn't show it, for the frames and containers that it passes through."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 class Auth(ABC):
     """Base of every kind of credential. A subclass has `authorize`; the rest has defaults."""
 
@@ -69,7 +78,7 @@ class ApiKey(Auth):
             raise ConfigurationError(
                 f"{source} holds characters that no API key has: was it copied with something around it?"
             )
-        self._header = f"Klaviyo-API-Key {key}"
+        self._header = Secret(f"Klaviyo-API-Key {key}")
         self._account = digest("key", key)
         self._source = source
         self._hint = "" if key.startswith("pk_") else ' (it does not start with "pk_", as private keys do)'

@@ -330,6 +330,11 @@ _BY_STATUS: Mapping[int, type[APIError]] = {
 }
 
 
+def class_of(status: int) -> type[APIError]:
+    """The class of error for a status."""
+    return _BY_STATUS.get(status) or (ServerError if status >= 500 else APIError)
+
+
 def error_of(
     operation: Operation,
     *,
@@ -346,8 +351,7 @@ def error_of(
 
     `credential` says where the credential came from (never the credential itself), `revision` which one was asked for.
     """
-    kind = _BY_STATUS.get(status) or (ServerError if status >= 500 else APIError)
-    error = kind(
+    error = class_of(status)(
         operation.name,
         status=status,
         headers=headers,

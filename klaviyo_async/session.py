@@ -12,7 +12,7 @@ from attrs import frozen
 
 from klaviyo_async import retry
 from klaviyo_async.answers import Answer, Decoder
-from klaviyo_async.auth import digest
+from klaviyo_async.auth import Secret, digest
 from klaviyo_async.calls import Call, end_all
 from klaviyo_async.errors import ConfigurationError, KlaviyoError, QueryError, RateLimitWait, TransportError
 from klaviyo_async.message import Headers, Request, Response
@@ -40,15 +40,6 @@ class Caller(Protocol):
     """What an endpoint function is called on: the client, or one of its namespaces."""
 
     _session: Session
-
-
-class Secret(str):
-    """A header value whose `repr` doesn't show it, for the frames and containers that it passes through."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
 
 
 @frozen(kw_only=True)

@@ -84,7 +84,7 @@ class Transport:
         self._discard: Callable[[], Any] | None = None
 
     async def send(
-        self, request: Request, authorization: str | None, timeout: aiohttp.ClientTimeout, permit: Permit
+        self, request: Request, authorization: str | None, times: aiohttp.ClientTimeout, permit: Permit
     ) -> Response:
         """One attempt. Raises `RequestTimeout` or `ConnectionFailed`, whose `sent` tells what is known; settles the permit.
 
