@@ -62,15 +62,15 @@ def check_overrides(specs: Path) -> None:
         load_folder(specs / revision, revision, overrides)
 
 
-def load_folder(folder: Path, revision: str, overrides: Overrides) -> Spec:
-    """As `load_revision`, of any folder of imported specs."""
+def load_folder(folder: Path, revision: str, overrides: Overrides, problems: list[str] | None = None) -> Spec:
+    """As `load_revision`, of any folder of imported specs. With `problems`, overrides that don't fit are listed there."""
     document = merge(folder)
     operations: dict[str, dict[str, Any]] = {}
     for path, item in document["paths"].items():
         for method in METHODS:
             if method in item:
                 operations[item[method]["operationId"]] = {"path": path, "method": method.upper()}
-    overrides.apply(document, revision)
+    overrides.apply(document, revision, problems)
     for known in operations.values():
         known.update(document["paths"][known["path"]][known["method"].lower()])
     return Spec(revision, document, dict(sorted(operations.items())))

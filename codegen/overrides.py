@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import fnmatch
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ from codegen.errors import CodegenError
 from codegen.shape import METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _KEYS = {"why", "operations", "where", "since", "until", "expect", "set", "add", "drop"}
 _WHERE_KEYS = {"methods", "path", "accepts", "collection"}
@@ -101,15 +102,27 @@ class Overrides:
             file, tuple(_override(item, file, f"/override/{i}") for i, item in enumerate(data.get("override", ())))
         )
 
-    def apply(self, document: dict[str, Any], revision: str) -> None:
-        """Put the facts on the operations of `document`. Raises CodegenError where an expectation doesn't hold."""
+    def apply(self, document: dict[str, Any], revision: str, problems: list[str] | None = None) -> None:
+        """Put the facts on the operations of `document`.
+
+        Raises CodegenError where an expectation doesn't hold; with `problems`, such overrides are left out and listed there.
+        """
         for override in self.items:
             if override.about(revision):
                 for name, method, path, operation in list(_operations(document)):
                     if override.matches(document, method, path):
-                        self._put(override, name, operation)
+                        self._or_note(partial(self._put, override, name, operation), problems)
         for name, _, _, operation in _operations(document):
-            self._check_limits(name, operation)
+            self._or_note(partial(self._check_limits, name, operation), problems)
+
+    @staticmethod
+    def _or_note(step: Callable[[], None], problems: list[str] | None) -> None:
+        try:
+            step()
+        except CodegenError as error:
+            if problems is None:
+                raise
+            problems.append(str(error))
 
     def check(self, documents_by_revision: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Fail for names and rules that hit nothing in any of the revisions that they are about."""

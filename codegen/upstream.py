@@ -374,10 +374,10 @@ def _check_operation(operation: dict[str, Any], path: str, file: str, place: str
         for window, rate in _mapping(limits, file, here).items():
             if window not in {"burst", "steady", "daily"} or not isinstance(rate, str) or _RATE.fullmatch(rate) is None:
                 raise CodegenError(f'{name}: {window} is {rate!r}; a limit reads "75/s"', file=file, place=here)
-    for key in ("x-klaviyo-operation-aliases", "x-klaviyo-scopes"):
-        values = operation.get(key, [])
+    for extension in ("x-klaviyo-operation-aliases", "x-klaviyo-scopes"):
+        values = operation.get(extension, [])
         if not isinstance(values, list) or any(not isinstance(value, str) for value in values):
-            raise CodegenError(f"{key} must be a list of names", file=file, place=f"{place}/{key}")
+            raise CodegenError(f"{extension} must be a list of names", file=file, place=f"{place}/{extension}")
     for alias in operation.get("x-klaviyo-operation-aliases", ()):
         if _OPERATION_ID.fullmatch(alias) is None or keyword.iskeyword(alias):
             raise CodegenError(f"{alias!r} is no alias", file=file, place=f"{place}/x-klaviyo-operation-aliases")
