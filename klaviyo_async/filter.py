@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from math import isfinite
-from typing import Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
 from attrs import field as attribute
 from attrs import frozen
@@ -47,10 +47,10 @@ _NO_OR = (
     'Klaviyo\'s filters have no `or`. For several values of one field use any: F("email").any([…]); '
     "for anything else make one call for each condition and join the results."
 )
-_NO_NOT = (
+NO_NOT = (
     "Klaviyo's filters have no `not` and no `!=`. Ask for what you want to keep, or drop records after reading them."
 )
-_NO_TRUTH = (
+NO_TRUTH = (
     "A filter expression has no truth value: `and`, `or`, `if`, `in` and chained comparisons (1 < F.a < 5) would drop half "
     "of it. Join conditions by &, each in parentheses: (F.a > 1) & (F.a < 5)."
 )
@@ -202,19 +202,21 @@ class Filter:
             return Filter(self.conditions + other.conditions)
         raise _not_joinable(other)
 
-    def __rand__(self, other: object) -> NoReturn:
-        raise _not_joinable(other)
-
-    def __or__(self, other: object) -> NoReturn:
-        raise QueryError(_NO_OR)
-
-    __ror__ = __or__
-
-    def __invert__(self) -> NoReturn:
-        raise QueryError(_NO_NOT)
-
     def __bool__(self) -> NoReturn:
-        raise QueryError(_NO_TRUTH)
+        raise QueryError(NO_TRUTH)
+
+    if not TYPE_CHECKING:  # to a type checker these are errors; it would take a method that never returns as right
+
+        def __rand__(self, other: object) -> NoReturn:
+            raise _not_joinable(other)
+
+        def __or__(self, other: object) -> NoReturn:
+            raise QueryError(_NO_OR)
+
+        __ror__ = __or__
+
+        def __invert__(self) -> NoReturn:
+            raise QueryError(NO_NOT)
 
 
 def _not_joinable(other: object) -> QueryError:
@@ -264,9 +266,6 @@ class Field:
 
     def __eq__(self, value: Value) -> Filter:  # type: ignore[override]
         return condition("equals", self._field_, value)
-
-    def __ne__(self, value: object) -> NoReturn:
-        raise QueryError(_NO_NOT)
 
     def __gt__(self, value: Scalar) -> Filter:
         return condition("greater-than", self._field_, value)
@@ -337,23 +336,28 @@ class Field:
         return SortKey("-" + self._field_)
 
     def __bool__(self) -> NoReturn:
-        raise QueryError(_NO_TRUTH)
+        raise QueryError(NO_TRUTH)
 
-    def __contains__(self, _: object) -> NoReturn:
-        raise QueryError(f"`in` gives no filter. Use {self!r}.contains(…) or {self!r}.any([…]).")
+    if not TYPE_CHECKING:  # as in Filter
 
-    def __and__(self, other: object) -> NoReturn:
-        raise _not_joinable(self)
+        def __ne__(self, value: object) -> NoReturn:
+            raise QueryError(NO_NOT)
 
-    __rand__ = __and__
+        def __contains__(self, value: object) -> NoReturn:
+            raise QueryError(f"`in` gives no filter. Use {self!r}.contains(…) or {self!r}.any([…]).")
 
-    def __or__(self, other: object) -> NoReturn:
-        raise QueryError(_NO_OR)
+        def __and__(self, other: object) -> NoReturn:
+            raise _not_joinable(self)
 
-    __ror__ = __or__
+        __rand__ = __and__
 
-    def __invert__(self) -> NoReturn:
-        raise QueryError(_NO_NOT)
+        def __or__(self, other: object) -> NoReturn:
+            raise QueryError(_NO_OR)
+
+        __ror__ = __or__
+
+        def __invert__(self) -> NoReturn:
+            raise QueryError(NO_NOT)
 
 
 def _attribute_name(owner: object, name: str) -> str:
@@ -606,7 +610,7 @@ class _Parser:
 
 def _unknown_operator(operator: str) -> str:
     if operator.lower() in ("or", "not"):
-        return _NO_OR.rstrip(".") if operator.lower() == "or" else _NO_NOT.rstrip(".")
+        return _NO_OR.rstrip(".") if operator.lower() == "or" else NO_NOT.rstrip(".")
     near = get_close_matches(operator.lower().replace("_", "-"), OPERATORS, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"{operator} is no operator{hint} There are: {', '.join(OPERATORS)}"
