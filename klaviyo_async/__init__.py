@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from klaviyo_async.message import Headers, Http, Request, Response
     from klaviyo_async.model import UNSET, Unset
     from klaviyo_async.oauth import OAuth
-    from klaviyo_async.operations import REVISION, operations
+    from klaviyo_async.operation_table import REVISION, operations
     from klaviyo_async.preloading import preload
 
 __all__ = [
@@ -107,14 +107,14 @@ _HOMES = {
     "Klaviyo": "client",
     "LocalLimiter": "limiter",
     "OAuth": "oauth",
-    "REVISION": "operations",
+    "REVISION": "operation_table",
     "RedisLimiter": "limiter",
     "Request": "message",
     "RequestOptions": "client",
     "Response": "message",
     "UNSET": "model",
     "Unset": "model",
-    "operations": "operations",
+    "operations": "operation_table",
     "preload": "preloading",
 }
 _SUBMODULES = frozenset(

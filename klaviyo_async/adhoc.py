@@ -13,7 +13,7 @@ from klaviyo_async.documents import Payload
 from klaviyo_async.errors import QueryError
 from klaviyo_async.model import dumps
 from klaviyo_async.operation import Limits, Operation, ParameterLimit, Rate
-from klaviyo_async.operations import operations
+from klaviyo_async.operation_table import operations
 from klaviyo_async.query import Prepared
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _operation(method: str, path: str) -> Operation:
     """The known operation behind a method and path; otherwise one with the limits of tier S."""
     for pattern, name in _patterns().get(method, ()):
         if pattern.fullmatch(path):
-            return cast("Operation", operations[name])
+            return operations[name]
     # One bucket for each collection: ids in paths would make a bucket for each resource.
     collection = "/".join(path.split("/")[:3])
     return Operation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -52,7 +53,7 @@ class Decoder:
 
     def __init__(self, credential: str) -> None:
         self._credential = credential
-        self._models: dict[str, Callable[[bytes], Any]] = {}
+        self._models: dict[tuple[str, str], Callable[[bytes], Any]] = {}
         self._warned: set[str] = set()
 
     def document(self, answer: Answer) -> Any:
@@ -69,7 +70,7 @@ class Decoder:
                 # Nobody looks at it, but what answers with something else than JSON was not Klaviyo.
                 loads(body)
                 return None
-            document = self._model(name)(body)
+            document = self._model(answer.operation)(body)
         except DecodeError as error:
             reason = error.reason
         except (ValueError, RecursionError) as error:
@@ -109,12 +110,12 @@ class Decoder:
             if "data" not in document:
                 raise answer.error(credential=self._credential, status=errors[0].status)
 
-    def _model(self, name: str) -> Callable[[bytes], Any]:
-        decode = self._models.get(name)
+    def _model(self, operation: Operation) -> Callable[[bytes], Any]:
+        key = operation.models, operation.response or ""
+        decode = self._models.get(key)
         if decode is None:
-            from klaviyo_async import models  # noqa: PLC0415 - loads with the first answer
-
-            decode = self._models[name] = getattr(models, name).from_json
+            found: Callable[[bytes], Any] = getattr(import_module(key[0]), key[1]).from_json
+            decode = self._models[key] = found
         return decode
 
     def _note_revision(self, asked: str, headers: Headers) -> None:

@@ -16,7 +16,7 @@ from klaviyo_async.api import Namespaces
 from klaviyo_async.auth import ApiKey, Auth, auth_of
 from klaviyo_async.errors import ConfigurationError
 from klaviyo_async.message import Headers
-from klaviyo_async.operations import REVISION
+from klaviyo_async.operation_table import REVISION
 from klaviyo_async.session import Session, Settings
 
 if TYPE_CHECKING:

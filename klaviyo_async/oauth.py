@@ -111,7 +111,7 @@ class OAuth(Auth):
 
     async def authorize(self) -> str:
         """The header with a good access token, refreshed first where it is about to expire."""
-        token = self._access_token
+        token: str | None = self._access_token
         if token is None or self._undelivered is not None or time.time() >= self._expires - EARLY:
             token = await self._refreshed()
         return f"Bearer {token}"

@@ -18,8 +18,7 @@ def preload(*names: str) -> None:
     `names` are those of operations (``"get_profiles"``); with none, everything is loaded. Raises `QueryError` for a name
     that no operation has.
     """
-    from klaviyo_async import models  # noqa: PLC0415 - loading is what this function is for
-    from klaviyo_async.operations import operations  # noqa: PLC0415
+    from klaviyo_async.operation_table import operations  # noqa: PLC0415 - loading is what this function is for
 
     unknown = [name for name in names if name not in operations]
     if unknown:
@@ -31,14 +30,12 @@ def preload(*names: str) -> None:
         import_module(f"klaviyo_async.api.{operation.tag}")
         for model in (operation.response, operation.body.model if operation.body is not None else None):
             if model is not None:
-                _load(getattr(models, model))
+                _load(getattr(import_module(operation.models), model))
     if not names:
         for package in ("api", "models", "filters"):
             loaded = import_module(f"klaviyo_async.{package}")
             for found in iter_modules(loaded.__path__, f"{loaded.__name__}."):
                 import_module(found.name)
-        for name in getattr(models, "__all__", ()):
-            _load(getattr(models, name))
 
 
 def _load(model: Any) -> None:

@@ -135,7 +135,7 @@ class Session:
 
     async def call(
         self,
-        operation: str,
+        operation: Operation | str,
         path: Sequence[str] = (),
         params: Mapping[str, object] | None = None,
         *,
@@ -148,7 +148,7 @@ class Session:
 
     def pages(
         self,
-        operation: str,
+        operation: Operation | str,
         path: Sequence[str] = (),
         params: Mapping[str, object] | None = None,
         *,
@@ -163,7 +163,7 @@ class Session:
 
     def prepare(
         self,
-        operation: str,
+        operation: Operation | str,
         path: Sequence[str] = (),
         params: Mapping[str, object] | None = None,
         *,
@@ -172,15 +172,15 @@ class Session:
         options: RequestOptions | None = None,
     ) -> Prepared:
         """Check a call against its operation and put the request together. Raises `QueryError` with all that is wrong."""
-        from klaviyo_async.operations import operations  # noqa: PLC0415 - the table loads when first used
-        from klaviyo_async.query import prepare  # noqa: PLC0415
+        from klaviyo_async.query import prepare  # noqa: PLC0415 - loads when first used
 
-        known = operations[operation]
+        if isinstance(operation, str):
+            operation = _named(operation)
         params = params or {}
-        if known.public:
-            params = self._with_company(known, params)
+        if operation.public:
+            params = self._with_company(operation, params)
         validate = self.settings.validate if options is None or options.validate is None else options.validate
-        return prepare(known, path, params, body=body, write=write, validate=validate, origin=self.origin)
+        return prepare(operation, path, params, body=body, write=write, validate=validate, origin=self.origin)
 
     async def send(self, prepared: Prepared, options: RequestOptions | None) -> Any:
         """Send a prepared request and decode the answer."""
@@ -410,6 +410,12 @@ class Session:
             await self._transport.close()
         if self.settings.auth is not None:
             await self.settings.auth.close()
+
+
+def _named(name: str) -> Operation:
+    from klaviyo_async.operation_table import operations  # noqa: PLC0415 - the table loads when first used
+
+    return operations[name]
 
 
 async def _step(middleware: Middleware, call_next: CallNext, request: Request) -> Response:

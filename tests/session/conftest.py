@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import types
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-
-def _stand_in(name: str, **attributes: object) -> None:
-    """A module in place of a generated one that isn't there."""
-    if find_spec(f"klaviyo_async.{name}") is None:
-        module = types.ModuleType(f"klaviyo_async.{name}")
-        vars(module).update(attributes)
-        sys.modules[module.__name__] = module
-
-
-_stand_in("operations", REVISION="2026-04-15", operations={})
-_stand_in("api", Namespaces=object)
-_stand_in("models")
 
 
 class Connection:
