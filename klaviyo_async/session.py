@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 from attrs import frozen
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from klaviyo_async.transport import Permit, Transport
 
 log = logging.getLogger("klaviyo_async")
+
+T = TypeVar("T")
 
 
 class Caller(Protocol):
@@ -142,9 +144,13 @@ class Session:
         body: object = UNSET,
         write: Mapping[str, object] | None = None,
         options: RequestOptions | None = None,
-    ) -> Any:
-        """Call an operation and decode its answer: the success document, or None where there is no body."""
-        return await self.send(self.prepare(operation, path, params, body=body, write=write, options=options), options)
+    ) -> T:
+        """Call an operation and decode its answer: the success document, or None where there is no body.
+
+        The type of the result is what the endpoint function that returns it declares.
+        """
+        prepared = self.prepare(operation, path, params, body=body, write=write, options=options)
+        return cast("T", await self.send(prepared, options))
 
     def pages(
         self,
