@@ -256,7 +256,8 @@ class Field:
         self._field_ = name
 
     def __getattr__(self, name: str) -> Field:
-        return Field(f"{self._field_}.{_attribute_name(self, name)}")
+        name = _attribute_name(self, name)
+        return Field(f"{self._field_}.{name}")
 
     def __str__(self) -> str:
         return self._field_
