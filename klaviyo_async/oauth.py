@@ -263,7 +263,9 @@ class _App:
         """The decoded answer to a form. Tried again where that can't hurt: what Klaviyo did not take, or what never left."""
         from klaviyo_async import retry  # noqa: PLC0415 - with aiohttp
 
-        for attempt in range(1, _TRIES + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             failure, status, headers, body = await self._once(what, form)
             wanted = retry.retry_after(headers)
             again = failure.sent is False if failure is not None else status in retry.NOT_TAKEN

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
+from asyncio import sleep
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
@@ -144,7 +144,7 @@ class Session:
         body: object = UNSET,
         write: Mapping[str, object] | None = None,
         options: RequestOptions | None = None,
-    ) -> T:
+    ) -> T:  # pyright: ignore[reportInvalidTypeVarUse]
         """Call an operation and decode its answer: the success document, or None where there is no body.
 
         The type of the result is what the endpoint function that returns it declares.
@@ -252,6 +252,7 @@ class Session:
             )
             started = time.perf_counter()
             error: KlaviyoError | None = None
+            response: Response | None = None
             try:
                 response = await self._through(attempt, request)
             except TransportError as failure:
@@ -259,7 +260,7 @@ class Session:
             finally:
                 attempt.settle()
             asked: float | None = None
-            if error is None:
+            if response is not None:
                 status = response.status
                 if log.isEnabledFor(logging.DEBUG):
                     log.debug(
@@ -294,7 +295,7 @@ class Session:
             finally:
                 # Its traceback has this frame, so keeping it here would make a cycle.
                 error = None
-            await asyncio.sleep(seconds)
+            await sleep(seconds)
             waited += seconds
 
     async def _through(self, attempt: _Attempt, request: Request) -> Response:
@@ -453,7 +454,7 @@ def _replayable(body: bytes | Multipart | None) -> bool:
     return body is None or isinstance(body, bytes) or body.replayable
 
 
-def _counted(error: KlaviyoError, attempts: int) -> TransportError:
+def _counted(error: KlaviyoError | None, attempts: int) -> TransportError:
     assert isinstance(error, TransportError)  # noqa: S101 - for the type checkers
     error.attempts = attempts
     if attempts > 1:
