@@ -14,33 +14,30 @@ from typing import TYPE_CHECKING, Any, cast
 from openapi_python_client.config import Config, ConfigFile, MetaType
 from openapi_python_client.parser.errors import GeneratorError
 from openapi_python_client.parser.openapi import GeneratorData
-from openapi_python_client.parser.properties import (
-    AnyProperty,
-    BooleanProperty,
-    ConstProperty,
-    DateProperty,
-    DateTimeProperty,
-    FileProperty,
-    FloatProperty,
-    IntProperty,
-    ListProperty,
-    LiteralEnumProperty,
-    ModelProperty,
-    NoneProperty,
-    StringProperty,
-    UnionProperty,
-    UuidProperty,
-)
+from openapi_python_client.parser.properties.any import AnyProperty
+from openapi_python_client.parser.properties.boolean import BooleanProperty
+from openapi_python_client.parser.properties.const import ConstProperty
+from openapi_python_client.parser.properties.date import DateProperty
+from openapi_python_client.parser.properties.datetime import DateTimeProperty
+from openapi_python_client.parser.properties.file import FileProperty
+from openapi_python_client.parser.properties.float import FloatProperty
+from openapi_python_client.parser.properties.int import IntProperty
+from openapi_python_client.parser.properties.list_property import ListProperty
+from openapi_python_client.parser.properties.literal_enum_property import LiteralEnumProperty
+from openapi_python_client.parser.properties.model_property import ModelProperty
+from openapi_python_client.parser.properties.none import NoneProperty
+from openapi_python_client.parser.properties.string import StringProperty
+from openapi_python_client.parser.properties.union import UnionProperty
+from openapi_python_client.parser.properties.uuid import UuidProperty
 
-from .errors import CodegenError
-from .ir import Array, Choice, Field, Mapping, Model, Object, OneOf, Scalar, Time, Type
+from codegen.errors import CodegenError
+from codegen.ir import Array, Choice, Field, Mapping, Model, Object, OneOf, Scalar, Time, Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from openapi_python_client.parser.openapi import Endpoint as EngineEndpoint
-    from openapi_python_client.parser.properties import Property
 
 _SCALARS: dict[type, Type] = {
     AnyProperty: Scalar("Any"),
@@ -66,7 +63,7 @@ def python_name(wire: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) or name in _RESERVED else name
 
 
-def parse(document: dict[str, Any], source: Path) -> GeneratorData:
+def parse(document: dict[str, Any], source: Path) -> tuple[GeneratorData, Config]:
     """The engine's parse of a normalised document. Raises CodegenError for anything that it would drop."""
     logging.getLogger("openapi_python_client").setLevel(logging.ERROR)
     config = Config.from_sources(
@@ -74,13 +71,13 @@ def parse(document: dict[str, Any], source: Path) -> GeneratorData:
     )
     data = GeneratorData.from_dict(document, config=config)
     if isinstance(data, GeneratorError):
-        raise CodegenError(f"the engine refuses the document: {data.header} {data.detail}", source)
+        raise CodegenError(f"the engine refuses the document: {data.header} {data.detail}", file=source)
     problems = [f"{error.header or ''} {error.detail or ''}".strip() for error in data.errors]
     for collection in data.endpoint_collections_by_tag.values():
         problems += [f"{error.header or ''} {error.detail or ''}".strip() for error in collection.parse_errors]
     if problems:
-        raise CodegenError(f"the engine would drop {len(problems)} things: " + "; ".join(problems[:5]), source)
-    return data
+        raise CodegenError(f"the engine would drop {len(problems)} things: " + "; ".join(problems[:5]), file=source)
+    return data, config
 
 
 class Reader:
@@ -103,7 +100,22 @@ class Reader:
             if name in self.components:
                 self.aliases[name] = cast("Choice", self.type(enum))
 
-    def type(self, prop: Property) -> Type:
+    def result(self, operation: str) -> str | None:
+        """Name of the model of an operation's success document; None where there is no body."""
+        for response in self.endpoints[operation].responses.patterns:
+            codes = response.status_code.range
+            if codes is not None and 200 <= codes[0] < 300 and isinstance(response.prop, ModelProperty):
+                return str(response.prop.class_info.name)
+        return None
+
+    def body(self, operation: str) -> str | None:
+        """Name of the model of an operation's request body."""
+        for body in self.endpoints[operation].bodies:
+            if isinstance(body.prop, ModelProperty):
+                return str(body.prop.class_info.name)
+        return None
+
+    def type(self, prop: object) -> Type:
         """Our type of a property."""
         if isinstance(prop, ListProperty):
             return Array(self.type(prop.inner_property))
@@ -117,7 +129,9 @@ class Reader:
             return Object(name)
         if isinstance(prop, LiteralEnumProperty):
             name = str(prop.class_info.name)
-            return Choice(tuple(_plain(value) for value in prop.values), name if name in self.components else None)
+            # The engine keeps the values as a set.
+            values = sorted((_plain(value) for value in prop.values), key=lambda value: (str(type(value)), value))
+            return Choice(tuple(values), name if name in self.components else None)
         if isinstance(prop, ConstProperty):
             return Choice((_plain(prop.value.raw_value),))
         return _SCALARS[type(prop)]

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import define, field, frozen
 
 if TYPE_CHECKING:
+    from codegen.shapes import Keyword
     from klaviyo_async.operation import Operation
-
-    from .shapes import Keyword
 
 
 @frozen

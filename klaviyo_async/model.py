@@ -21,7 +21,7 @@ import attrs
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .message import Http
 
@@ -155,6 +155,10 @@ class Ref(ABC):
     def bind(self, package: str) -> Callable[[Any], Any]:
         """A function from parsed JSON to models, which leaves alone what it doesn't expect."""
 
+    @abstractmethod
+    def names(self) -> Iterable[str]:
+        """Names of the models that it may give."""
+
 
 class One(Ref):
     """A model, by name."""
@@ -166,6 +170,9 @@ class One(Ref):
 
     def bind(self, package: str) -> Callable[[Any], Any]:
         return cast("Callable[[Any], Any]", getattr(import_module(package), self.name)._decode)
+
+    def names(self) -> Iterable[str]:
+        return (self.name,)
 
 
 class Many(Ref):
@@ -186,6 +193,9 @@ class Many(Ref):
 
         return decode_list
 
+    def names(self) -> Iterable[str]:
+        return self.item.names()
+
 
 class Values(Ref):
     """An object whose values are what `item` says."""
@@ -205,6 +215,9 @@ class Values(Ref):
             return value
 
         return decode_values
+
+    def names(self) -> Iterable[str]:
+        return self.item.names()
 
 
 class Variant:
@@ -236,6 +249,9 @@ class Union(Ref):
 
     def __init__(self, *variants: Variant) -> None:
         self.variants = variants
+
+    def names(self) -> Iterable[str]:
+        return [variant.name for variant in self.variants]
 
     def choose(self, value: dict[str, Any]) -> Variant | None:
         """The member that the value is, or None."""
@@ -486,6 +502,19 @@ class Model:
     def to_json(self) -> bytes:
         """The JSON object as text."""
         return dumps(self)
+
+    @classmethod
+    def preload(cls) -> None:
+        """Load the models that this one refers to, and those that they refer to."""
+        package, seen, stack = cls.__module__.rpartition(".")[0], {cls}, [cls]
+        while stack:
+            for attribute in attrs.fields(stack.pop()):
+                ref = attribute.metadata.get(_REF)
+                for name in ref.names() if ref is not None else ():
+                    found = getattr(import_module(package), name)
+                    if found not in seen:
+                        seen.add(found)
+                        stack.append(found)
 
     def _wire(self) -> dict[str, Any]:
         """What is set, by name on the wire; nested models as they are."""

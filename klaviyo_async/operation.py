@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from attrs import field, frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -20,7 +19,7 @@ class Rate(str):
     __slots__ = ()
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]  # a rate is no text whose letters are counted
         """Requests allowed in one window."""
         return int(self.partition("/")[0])
 
@@ -239,7 +238,9 @@ class Operation:
     """Set for every operation whose result is a list of records."""
     body: Body | None = None
     response: str | None = None
-    """Name of the success document's class in `klaviyo_async.models`; None where there is no body."""
+    """Name of the success document's class in `models`; None where there is no body."""
+    models: str = "klaviyo_async.models"
+    """The package of the operation's models."""
     caps: Caps = Caps()
     aliases: tuple[str, ...] = ()
     safe_to_repeat: bool
@@ -251,3 +252,32 @@ class Operation:
     deprecated: bool = False
     reference: str
     """URL of Klaviyo's reference page for this operation and revision."""
+
+
+class OperationTable(Mapping[str, Operation]):
+    """operationId → `Operation`, in alphabetical order; the module of a tag loads when one of its operations is asked for."""
+
+    def __init__(self, package: str, tags: dict[str, str]) -> None:
+        self._package = package
+        self._tags = tags
+        self._loaded: dict[str, Operation] = {}
+
+    def __getitem__(self, name: str) -> Operation:
+        try:
+            return self._loaded[name]
+        except KeyError:
+            module = import_module(f"{self._package}.{self._tags[name]}")
+        self._loaded.update((operation.name, operation) for operation in module.OPERATIONS)
+        return self._loaded[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tags
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tags)
+
+    def __len__(self) -> int:
+        return len(self._tags)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} operations>"

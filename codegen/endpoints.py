@@ -1,0 +1,303 @@
+"""Endpoints → source files of the `api` package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from codegen.ir import Array, Mapping, Object, OneOf, Scalar, Time, Type
+from codegen.render import annotation, literal, members, needs
+from klaviyo_async.operation import Caps, Operation, Parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from jinja2 import Environment
+
+    from codegen.ir import Endpoint
+    from codegen.shapes import Keyword
+
+
+def render(env: Environment, endpoints: Iterable[Endpoint], tags: dict[str, str]) -> dict[str, str]:
+    """File name → text of the `api` package. `tags` maps modules to the tags' own names."""
+    by_tag: dict[str, list[Endpoint]] = {module: [] for module in sorted(tags)}
+    for endpoint in endpoints:
+        by_tag[endpoint.operation.tag].append(endpoint)
+    names = {endpoint.operation.name for group in by_tag.values() for endpoint in group}
+    files = {}
+    for module, group in by_tag.items():
+        page = _Module(module, group, names)
+        files[f"{module}.py"] = env.get_template("api_module.py.jinja").render(tag=tags[module], **page.context())
+    files["__init__.py"] = env.get_template("api_init.py.jinja").render(
+        namespaces=[(module, class_name(module)) for module in by_tag], tags=tags
+    )
+    return files
+
+
+def class_name(module: str) -> str:
+    """The class of a tag's module: `data_privacy` → `DataPrivacy`."""
+    return "".join(part.capitalize() for part in module.split("_"))
+
+
+class _Module:
+    def __init__(self, module: str, group: list[Endpoint], operations: set[str]) -> None:
+        self.module = module
+        self.group = group
+        self.operations = operations
+        self.names: dict[str, set[str]] = {
+            "klaviyo_async.session": {"Caller"},
+            "klaviyo_async.client": {"RequestOptions"},
+        }
+        self.literals: dict[tuple[str, ...], str] = {}
+        self.fieldsets: list[tuple[str, list[tuple[str, str]]]] = []
+        self.unset = False
+
+    def context(self) -> dict[str, Any]:
+        endpoints = [self._endpoint(each) for each in self.group]
+        aliases = list(self._aliases())
+        return {
+            "module": self.module,
+            "class": class_name(self.module),
+            "endpoints": endpoints,
+            "aliases": aliases,
+            "functions": [each["name"] for each in endpoints] + [alias for alias, _ in aliases],
+            "literals": [
+                (name, f"Literal[{', '.join(map(literal, values))}]") for values, name in self.literals.items()
+            ],
+            "fieldsets": self.fieldsets,
+            "names": self.names,
+            "unset": self.unset,
+        }
+
+    def _aliases(self) -> Iterator[tuple[str, str]]:
+        taken = set(self.operations)
+        for endpoint in self.group:
+            for alias in endpoint.operation.aliases:
+                if alias not in taken:
+                    taken.add(alias)
+                    yield alias, endpoint.operation.name
+
+    def _import(self, module: str, *names: str) -> None:
+        self.names.setdefault(module, set()).update(names)
+
+    def _types(self, kind: Type, *, closed: bool = False) -> str:
+        for source, name in needs(kind, closed=closed):
+            module = {"models": "..models", "enums": "..models"}.get(source, source)
+            self._import(module, name)
+        return annotation(kind, closed=closed)
+
+    def _input(self, kind: Type) -> str:
+        """The annotation of an argument: wider than what is read, mappings for models, any sequence for lists."""
+        parts: list[str] = []
+        for member in members(kind):
+            if isinstance(member, Object):
+                self._import("..models", member.name)
+                self._import("collections.abc", "Mapping")
+                self._import("typing", "Any")
+                parts += [member.name, "Mapping[str, Any]"]
+            elif isinstance(member, Array):
+                self._import("collections.abc", "Sequence")
+                parts.append(f"Sequence[{self._input(member.item)}]")
+            elif isinstance(member, Mapping):
+                self._import("collections.abc", "Mapping")
+                parts.append(f"Mapping[str, {self._input(member.value)}]")
+            elif isinstance(member, Time):
+                parts += [self._types(member), "str"]
+            else:
+                parts += self._types(member).split(" | ") if isinstance(member, Scalar) else [self._types(member)]
+        if isinstance(kind, OneOf) and Scalar("None") in kind.members:
+            parts.append("None")
+        return " | ".join(dict.fromkeys(parts))
+
+    def _literal(self, values: tuple[str, ...], name: str) -> str:
+        """The name of a set of allowed values, one for all places of the module that take the same."""
+        self._import("typing", "Literal", "TypeAlias")
+        if values not in self.literals:
+            taken = set(self.literals.values())
+            number = 1
+            unique = name
+            while unique in taken:
+                number += 1
+                unique = f"{name}{number}"
+            self.literals[values] = unique
+        return self.literals[values]
+
+    # --- one endpoint
+
+    def _endpoint(self, endpoint: Endpoint) -> dict[str, Any]:
+        operation = endpoint.operation
+        parameters = [each for each in operation.parameters if each.place in {"query", "header"}]
+        arguments = [f"{name}: str" for name in operation.path_parameters]
+        call = [f"operations[{literal(operation.name)}]"]
+        paths = "".join(f"{name}, " for name in operation.path_parameters)
+        shown = {each.name: each.name for each in parameters}
+        passed = []
+        if operation.body is not None:
+            body = self._body(endpoint)
+            if body is not None:
+                arguments.append(body)
+                passed.append("body=body")
+        arguments.append("*")
+        if endpoint.keywords:
+            arguments += [self._keyword(keyword, kind) for keyword, kind in endpoint.keywords]
+            pairs = ", ".join(f"{literal(keyword.name)}: {keyword.name}" for keyword, _ in endpoint.keywords)
+            passed.append(f"write={{{pairs}}}")
+        arguments += [self._parameter(operation, each) for each in parameters]
+        arguments.append("options: RequestOptions | None = None")
+        if paths or shown:
+            call.append(f"({paths})")
+        if shown:
+            call.append("{" + ", ".join(f"{literal(name)}: {name}" for name in shown) + "}")
+        call += [*passed, "options=options"]
+        listed = operation.pagination is not None
+        return {
+            "name": operation.name,
+            "awaits": not listed,
+            "arguments": arguments,
+            "returns": self._returns(endpoint),
+            "summary": f"{operation.summary}." if not operation.summary.endswith(".") else operation.summary,
+            "paragraphs": list(_paragraphs(operation)),
+            "reference": operation.reference,
+            "call": f"{'pages' if listed else 'call'}({', '.join(call)})",
+        }
+
+    def _returns(self, endpoint: Endpoint) -> str:
+        if endpoint.result is None:
+            return "None"
+        self._import("..models", endpoint.result)
+        if endpoint.item is None:
+            return endpoint.result
+        self._import("klaviyo_async.pages", "Pages")
+        return f"Pages[{endpoint.result}, {self._types(endpoint.item)}]"
+
+    def _parameter(self, operation: Operation, parameter: Parameter) -> str:
+        name, kind = parameter.name, parameter.kind
+        pascal = "".join(part.capitalize() for part in operation.name.split("_"))
+        text = {"integer": "int", "boolean": "bool", "page_size": "int"}.get(kind, "str")
+        if kind == "filter":
+            self._import("klaviyo_async.filter", "Filter")
+            text = "Filter | str"
+        elif kind == "sort":
+            self._import("klaviyo_async.filter", "SortKey")
+            text = f"{self._literal(operation.sort, pascal + 'Sort')} | SortKey"
+        elif kind == "include":
+            self._import("collections.abc", "Sequence")
+            text = self._literal(operation.include, pascal + "Include")
+            text = f"{text} | Sequence[{text}]"
+        elif kind in {"fields", "additional_fields"}:
+            text = self._fieldset(operation, kind, pascal)
+        elif parameter.enum:
+            text = self._literal(parameter.enum, pascal + "".join(part.capitalize() for part in name.split("_")))
+        if parameter.required and name != "company_id":
+            return f"{name}: {text}"
+        return f"{name}: {text} | None = None"
+
+    def _fieldset(self, operation: Operation, kind: str, pascal: str) -> str:
+        families = operation.fields if kind == "fields" else operation.additional_fields
+        self._import("collections.abc", "Sequence")
+        self._import("typing", "TypedDict")
+        self._import("klaviyo_async.filter", "Fields")
+        suffix = "Field" if kind == "fields" else "AdditionalField"
+        keys = []
+        for resource, values in families.items():
+            name = "".join(part.capitalize() for part in resource.replace("-", "_").split("_")) + suffix
+            keys.append((resource, self._literal(values, name) if values else "str"))
+        name = f"{pascal}{suffix}s"
+        self.fieldsets.append((name, keys))
+        return f"{name} | Fields"
+
+    def _body(self, endpoint: Endpoint) -> str | None:
+        body = endpoint.operation.body
+        if body is None or body.kind == "multipart":
+            return None
+        self._import("collections.abc", "Mapping")
+        self._import("typing", "Any")
+        types = ["Mapping[str, Any]"]
+        if endpoint.body is not None:
+            self._import("..models", endpoint.body)
+            types.insert(0, endpoint.body)
+        if body.kind == "identifiers":
+            types.append("str")
+            if body.many:
+                self._import("collections.abc", "Sequence")
+                types.append("Sequence[str | Mapping[str, Any]]")
+            elif not body.required:
+                types.append("None")
+            return f"body: {' | '.join(types)}"
+        if body.kind == "resource" or not body.required:
+            self._unset()
+            return f"body: {' | '.join(types)} | Unset = UNSET"
+        return f"body: {' | '.join(types)}"
+
+    def _unset(self) -> None:
+        self.unset = True
+        self._import("klaviyo_async.model", "Unset")
+
+    def _keyword(self, keyword: Keyword, kind: Type) -> str:
+        text = self._keyword_type(keyword, kind)
+        if keyword.kind == "file":
+            return f"{keyword.name}: {text}"
+        if keyword.kind == "form":
+            return f"{keyword.name}: {text} | None = None"
+        self._unset()
+        return f"{keyword.name}: {text} | Unset = UNSET"
+
+    def _keyword_type(self, keyword: Keyword, kind: Type) -> str:
+        optional = isinstance(kind, OneOf) and Scalar("None") in kind.members
+        if keyword.kind == "file":
+            self._import("klaviyo_async.multipart", "FileInput")
+            return "FileInput"
+        if keyword.kind == "id":
+            return "str"
+        if keyword.kind in {"attribute", "form"}:
+            return self._input(kind)
+        self._import("collections.abc", "Mapping")
+        self._import("typing", "Any")
+        plain = "Mapping[str, Any]"
+        if keyword.kind == "relationship":
+            return f"str | {plain} | None"
+        if keyword.kind == "relationships":
+            self._import("collections.abc", "Sequence")
+            return f"str | Sequence[str | {plain}]"
+        if keyword.kind == "nested":
+            self._import("collections.abc", "Sequence")
+            return f"{plain} | Sequence[{plain}]" + (" | None" if optional else "")
+        return self._input(kind) if isinstance(kind, (Object, OneOf)) else plain
+
+
+def _paragraphs(operation: Operation) -> Iterator[str]:
+    """What the documents say of an operation besides its signature, paragraph by paragraph."""
+    yield f"`{operation.method} {operation.path}`"
+    facts = []
+    if operation.scopes:
+        facts.append(f"Scopes: {', '.join(f'`{scope}`' for scope in operation.scopes)}.")
+    if operation.public:
+        facts.append("Client-side: carries `company_id`, never the private key.")
+    limits = operation.limits
+    facts.append(f"Limits: {', '.join(limits.rates)}.")
+    facts += [f"With `{each.parameter}={each.value}` also {', '.join(each.rates)}." for each in limits.by_parameter]
+    yield " ".join(facts)
+    if operation.filters:
+        allowed = (f"`{name}` ({', '.join(field.operators)})" for name, field in operation.filters.items())
+        yield f"Filters: {', '.join(allowed)}."
+    if operation.page_size is not None:
+        size = operation.page_size
+        bounds = [f"{size.default} by default"] if size.default else []
+        bounds += [f"at least {size.minimum}"] if size.minimum > 1 else []
+        bounds += [f"at most {size.maximum}"] if size.maximum else []
+        yield f"Records on a page: {', '.join(bounds)}."
+    if operation.caps != Caps():
+        yield f"Caps: {', '.join(_caps(operation.caps))}."
+    if operation.deprecated:
+        yield "Deprecated by Klaviyo."
+
+
+def _caps(caps: Caps) -> Iterator[str]:
+    for value, unit in (
+        (caps.rows, "rows"),
+        (caps.bytes, "bytes"),
+        (caps.row_bytes, "bytes a row"),
+        (caps.string_bytes, "bytes a string"),
+        (caps.jobs, "jobs under way"),
+    ):
+        if value is not None:
+            yield f"{value:,} {unit}"

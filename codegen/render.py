@@ -1,0 +1,231 @@
+"""Types and models → Python text, through the engine's Jinja environment and our templates."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+from openapi_python_client import Project
+
+from codegen.ir import Array, Choice, Mapping, Object, OneOf, Scalar, Time, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from jinja2 import Environment
+    from openapi_python_client.config import Config
+    from openapi_python_client.parser.openapi import GeneratorData
+
+    from codegen.ir import Field, Model
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_NONE = Scalar("None")
+
+
+def environment(data: GeneratorData, config: Config, revision: str) -> Environment:
+    """The engine's environment with our templates in front of its own."""
+    env = Project(openapi=data, config=config, custom_template_path=_TEMPLATES).env
+    env.filters["literal"] = literal
+    env.filters["doc"] = doc
+    env.globals["revision"] = revision
+    return env
+
+
+def module_name(name: str) -> str:
+    """The module of a class: `SMSMarketing` → `sms_marketing`."""
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return name.lower()
+
+
+def literal(value: object) -> str:
+    """A value of a document as a Python literal: nothing in it can be code."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return repr(value)
+    if isinstance(value, (tuple, list)):
+        return f"({''.join(literal(item) + ', ' for item in value)})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{literal(key)}: {literal(item)}" for key, item in value.items()) + "}"
+    raise TypeError(f"no literal for {type(value).__name__}")
+
+
+def doc(text: str) -> str:
+    """Text for inside a docstring: no quotes that end it, no escapes, no control characters, no blanks at the ends."""
+    plain = "".join(character if character.isprintable() or character == "\n" else " " for character in text)
+    return plain.replace("\\", "\\\\").replace('"""', "'''").strip().removesuffix('"')
+
+
+def wrapped(text: str, indent: int = 0) -> str:
+    """A paragraph in lines of a docstring."""
+    return textwrap.fill(" ".join(text.split()), 116 - indent, break_long_words=False, break_on_hyphens=False)
+
+
+def annotation(kind: Type, *, closed: bool = False) -> str:
+    """The Python annotation of a type. A `closed` choice has no other values than those listed."""
+    if isinstance(kind, Scalar):
+        return kind.python
+    if isinstance(kind, Time):
+        return "date" if kind.day else "datetime"
+    if isinstance(kind, Choice):
+        if closed:
+            return f"Literal[{', '.join(map(literal, kind.values))}]"
+        if kind.alias is not None:
+            return kind.alias
+        known = f"Literal[{', '.join(map(literal, kind.values))}]"
+        return (
+            f"{known} | str" if all(isinstance(value, str) for value in kind.values) and len(kind.values) > 1 else known
+        )
+    if isinstance(kind, Object):
+        return kind.name
+    if isinstance(kind, Array):
+        return f"list[{annotation(kind.item)}]"
+    if isinstance(kind, Mapping):
+        return f"dict[str, {annotation(kind.value)}]"
+    parts = [part for member in kind.members for part in [annotation(member)]]
+    flat = list(dict.fromkeys(part for text in parts for part in _split(text)))
+    if "float" in flat and "int" in flat:
+        flat.remove("int")
+    flat.sort(key=lambda part: part == "None")
+    return " | ".join(flat)
+
+
+def alias_text(choice: Choice) -> str:
+    """What the type alias of a schema says: the known values, and for text any other."""
+    known = annotation(evolve(choice, alias=None), closed=True)
+    return f"{known} | str" if all(isinstance(value, str) for value in choice.values) else known
+
+
+def _split(text: str) -> Iterator[str]:
+    depth, quote, start = 0, "", 0
+    for index, character in enumerate(text):
+        if quote:
+            if character == quote and text[index - 1] != "\\":
+                quote = ""
+        elif character in "'\"":
+            quote = character
+        elif character == "[":
+            depth += 1
+        elif character == "]":
+            depth -= 1
+        elif character == "|" and not depth:
+            yield text[start:index].strip()
+            start = index + 1
+    yield text[start:].strip()
+
+
+def members(kind: Type) -> tuple[Type, ...]:
+    """The members of a union, or the type itself, without None."""
+    found = kind.members if isinstance(kind, OneOf) else (kind,)
+    return tuple(member for member in found if member != _NONE)
+
+
+def is_time(kind: Type) -> Time | None:
+    """The time that a field holds, alone or in a list; None where it holds something else."""
+    for member in members(kind):
+        if isinstance(member, Time):
+            return member
+        if isinstance(member, Array) and (found := is_time(member.item)):
+            return found
+    return None
+
+
+class References:
+    """Writes what `klaviyo_async.model.nested` is given for a type."""
+
+    def __init__(self, models: dict[str, Model]) -> None:
+        self._models = models
+        self.used: set[str] = set()
+
+    def of(self, kind: Type) -> str | None:
+        """The reference as Python text, with names of `klaviyo_async.model`; None where there is no model in the type."""
+        arrays = [member for member in members(kind) if isinstance(member, Array)]
+        if arrays:
+            items = [item for array in arrays for item in members(array.item)]
+            inner = self.of(OneOf(tuple(dict.fromkeys(items))))
+            if inner is not None:
+                self.used.add("Many")
+                return f"Many({inner})"
+        for member in members(kind):
+            if isinstance(member, Mapping) and (inner := self.of(member.value)) is not None:
+                self.used.add("Values")
+                return f"Values({inner})"
+        objects = [member for member in members(kind) if isinstance(member, Object)]
+        if not objects:
+            return None
+        if len(objects) == 1:
+            return literal(objects[0].name)
+        self.used |= {"Union", "Variant"}
+        models = [self._models[each.name] for each in objects]
+        told_apart = _one_key_decides(models)
+        return f"Union({', '.join(self._variant(each, short=told_apart) for each in models)})"
+
+    def _variant(self, model: Model, *, short: bool) -> str:
+        constants = literal(model.constants)
+        if short:
+            return f"Variant({literal(model.name)}, {constants})"
+        keys = tuple(each.wire for each in model.fields)
+        return f"Variant({literal(model.name)}, {constants}, {literal(model.required)}, {literal(keys)})"
+
+
+def _one_key_decides(models: Iterable[Model]) -> bool:
+    models = list(models)
+    shared = set(models[0].constants).intersection(*(each.constants for each in models))
+    for key in shared:
+        values = [value for each in models for value in each.constants[key]]
+        if len(set(values)) == len(values) and all(key in each.required for each in models):
+            return True
+    return False
+
+
+def needs(kind: Type, *, closed: bool = False) -> Iterator[tuple[str, str]]:
+    """(module, name) of all that the annotation of a type names; models and aliases under their own modules."""
+    if kind == Scalar("Any"):
+        yield "typing", "Any"
+    elif isinstance(kind, Time):
+        yield "datetime", annotation(kind)
+    elif isinstance(kind, Choice):
+        yield ("typing", "Literal") if closed or kind.alias is None else ("enums", kind.alias)
+    elif isinstance(kind, Object):
+        yield "models", kind.name
+    elif isinstance(kind, Array):
+        yield from needs(kind.item)
+    elif isinstance(kind, Mapping):
+        yield from needs(kind.value)
+    elif isinstance(kind, OneOf):
+        for member in kind.members:
+            yield from needs(member)
+
+
+def is_constant(field: Field) -> bool:
+    """Whether the field is text with one possible value."""
+    return isinstance(field.type, Choice) and len(field.type.values) == 1 and isinstance(field.type.values[0], str)
+
+
+def field_line(field: Field, references: References) -> str:
+    """The line of a field in a class body."""
+    kind, constant = field.type, is_constant(field)
+    text = annotation(kind, closed=constant)
+    default = None
+    if constant and field.wire == "type" and isinstance(kind, Choice):
+        default = literal(kind.values[0])
+    elif not field.required:
+        text, default = f"{text} | Unset", "UNSET"
+    arguments = [] if default is None else [f"default={default}"]
+    if field.wire != field.name:
+        arguments.append(f"wire={literal(field.wire)}")
+    if field.name.startswith("_"):
+        arguments.append(f"alias={literal(field.name)}")
+    reference = references.of(kind)
+    if reference is not None:
+        specifier = "nested"
+        arguments.insert(0, reference)
+    elif (found := is_time(kind)) is not None:
+        specifier = "day" if found.day else "time"
+    elif len(arguments) > (default is not None):
+        specifier = "field"
+    else:
+        return f"{field.name}: {text}" + ("" if default is None else f" = {default}")
+    references.used.add(specifier)
+    return f"{field.name}: {text} = {specifier}({', '.join(arguments)})"
