@@ -1,5 +1,8 @@
 """The filter grammar: what expressions look like on the wire, what is read back, and what is refused."""
 
+# Conditions that readers would write the other way round are what is tested here.
+# ruff: noqa: SIM300, PLW0177, SIM201
+
 from __future__ import annotations
 
 import copy
