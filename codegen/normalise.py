@@ -88,7 +88,7 @@ class _Rewriter:
         if "enum" in schema:
             return self._enum(schema, nullable=nullable, name=name)
         if len(schema.get("allOf", ())) > 1 or ("allOf" in schema and schema.keys() & {"properties", "required"}):
-            schema = self._merged(schema, place)
+            schema = self._merged(schema, place, frozenset())
         for key in ("allOf", "oneOf", "anyOf"):
             if key in schema:
                 schema[key] = [self.schema(part, f"{place}/{key}/{i}", None) for i, part in enumerate(schema[key])]
@@ -144,10 +144,10 @@ class _Rewriter:
 
     # --- allOf
 
-    def _merged(self, schema: dict[str, Any], place: str) -> dict[str, Any]:
+    def _merged(self, schema: dict[str, Any], place: str, above: frozenset[str]) -> dict[str, Any]:
         out: dict[str, Any] = {key: value for key, value in schema.items() if key != "allOf"}
         for index, part in enumerate(schema["allOf"]):
-            out = self._merge(out, part, f"{place}/allOf/{index}", frozenset())
+            out = self._merge(out, part, f"{place}/allOf/{index}", above)
         return out
 
     def _merge(self, first: Any, second: Any, place: str, above: frozenset[str]) -> Any:
@@ -199,5 +199,5 @@ class _Rewriter:
                 raise CodegenError(f"$ref to {schema['$ref']} can't be merged", place=place)
             return self._resolved(self._schemas[match[1]], place, above | {match[1]})
         if "allOf" in schema:
-            return self._merged(schema, place), above
+            return self._merged(schema, place, above), above
         return schema, above

@@ -1,0 +1,409 @@
+"""Upstream documents → specs: what is kept, what is dropped, what is refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codegen.errors import CodegenError
+from codegen.shape import walk
+from codegen.upstream import ImportReport, import_documents
+
+REVISION = "2026-04-15"
+AS_RECEIVED = {"create_client_push_token", "get_profiles", "unregister_client_push_token"}
+
+
+def write(path: Path, value: Any) -> Path:
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+def take(document: dict[str, Any], tmp_path: Path, specs: Path | None = None) -> dict[str, Any]:
+    specs = specs or tmp_path / "specs"
+    import_documents(write(tmp_path / "document.json", document), REVISION, specs)
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((specs / REVISION).iterdir())}
+
+
+def operation(document: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = document["paths"]["/api/notes/{id}"]["patch"]
+    return found
+
+
+# --- what is kept and what is dropped
+
+
+def test_descriptions_go_and_things_named_description_stay(document: dict[str, Any], tmp_path: Path) -> None:
+    spec = take(document, tmp_path)["update_note"]
+    assert "prose" not in json.dumps(spec)
+    assert spec["info"] == {"title": "Klaviyo API", "version": REVISION}
+    note = spec["components"]["schemas"]["Note"]
+    assert list(note["properties"]) == ["zeta", "description", "properties", "$ref"]  # upstream's order
+    assert note["properties"]["description"] == {"type": "string", "default": "kept"}
+    assert note["properties"]["properties"]["example"] == {"description": "kept", "$ref": "kept"}
+    assert note["required"] == ["description"]
+    assert spec["components"]["schemas"]["description"] == {"type": "string"}
+    update = operation(spec)
+    assert update["parameters"][1]["name"] == "description"
+    assert update["parameters"][1]["schema"]["example"] == {"description": "kept"}
+    assert update["x-klaviyo-filters"] == {"description": {"operators": {"single": ["equals"]}}}
+    media = update["requestBody"]["content"]["application/vnd.api+json"]
+    assert media["examples"]["one"] == {"value": {"description": "kept"}}
+
+
+def test_components_that_nothing_refers_to_are_left_out_and_noted(document: dict[str, Any], tmp_path: Path) -> None:
+    report = import_documents(write(tmp_path / "document.json", document), REVISION, tmp_path / "specs")
+    assert report.components == 2
+    assert any("schemas/Unused" in note for note in report.notes)
+
+
+def test_parameters_of_the_path_and_by_reference_become_the_operations_own(
+    document: dict[str, Any], tmp_path: Path
+) -> None:
+    update = operation(document)
+    document["components"]["parameters"] = {"Id": update["parameters"].pop(0)}
+    document["paths"]["/api/notes/{id}"]["parameters"] = [
+        {"$ref": "#/components/parameters/Id"},
+        {"name": "description", "in": "query", "schema": {"type": "integer"}},
+    ]
+    parameters = operation(take(document, tmp_path)["update_note"])["parameters"]
+    assert [(item["name"], item["schema"]["type"]) for item in parameters] == [("id", "string"), ("description", "string")]
+
+
+@pytest.mark.parametrize(("revision", "operations", "schemas"), [("2026-04-15", 309, 1198), ("2026-07-15", 345, 1290)])
+def test_whole_revisions(
+    imported: tuple[Path, dict[str, ImportReport]], revision: str, operations: int, schemas: int
+) -> None:
+    specs, reports = imported
+    assert (reports[revision].operations, reports[revision].components) == (operations, schemas)
+    assert len(list((specs / revision).glob("*.json"))) == operations
+    assert reports[revision].notes == []
+
+
+def _bare(value: Any) -> Any:
+    """An upstream object without descriptions, by another rule than the importer's: a description is text beside a type."""
+    if isinstance(value, list):
+        return [_bare(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    described = isinstance(value.get("description"), str)
+    return {key: _bare(item) for key, item in value.items() if not (key == "description" and described)}
+
+
+def _without(value: Any, added: Any) -> Any:
+    """`value` without keys that `added` doesn't have where both are mappings."""
+    if isinstance(value, dict) and isinstance(added, dict):
+        return {key: _without(item, added[key]) for key, item in value.items() if key in added}
+    if isinstance(value, list) and isinstance(added, list) and len(value) == len(added):
+        return [_without(first, second) for first, second in zip(value, added, strict=True)]
+    return value
+
+
+def test_nothing_but_prose_is_lost(upstream: Path, specs: Path) -> None:
+    lost = []
+    for path in sorted((upstream / REVISION).glob("*.json")):
+        before = _bare(json.loads(path.read_text(encoding="utf-8")))
+        after = json.loads((specs / REVISION / path.name).read_text(encoding="utf-8"))
+        for key in ("termsOfService", "contact", "license"):
+            before["info"].pop(key)
+        if "Klaviyo-API-Key" not in after["components"].get("securitySchemes", {}):
+            before["components"].pop("securitySchemes")
+        if _without(_bare(after), before) != before:
+            lost.append(path.name)
+    assert lost == []
+
+
+def test_what_is_kept_holds_no_prose(specs: Path) -> None:
+    """Sentences of the documents stay out; summaries, names, enums and examples are facts."""
+    wordy = []
+    for path in (specs / "2026-07-15").glob("*.json"):
+        spec = json.loads(path.read_text(encoding="utf-8"))
+        for place, kind, node in walk(spec, "document"):
+            if not isinstance(node, dict):
+                continue
+            if "description" in node and kind != "schema" and isinstance(node["description"], str):
+                wordy.append((path.name, place))
+            if kind in {"schema", "parameter", "operation"}:
+                facts = {"example", "enum", "default", "summary", "properties", "x-klaviyo-subtag", "tags"}
+                wordy += [
+                    (path.name, place, text)
+                    for key, text in node.items()
+                    if key not in facts and isinstance(text, str) and text.count(" ") > 2
+                ]
+    assert wordy == []
+
+
+def test_importing_twice_gives_the_same_bytes(upstream: Path, specs: Path, tmp_path: Path) -> None:
+    report = import_documents(upstream / REVISION, REVISION, tmp_path)
+    again = import_documents(upstream / REVISION, REVISION, tmp_path)
+    assert (len(report.added), report.changed) == (309, [])
+    assert (again.added, again.removed, again.changed) == ([], [], [])
+    for path in (specs / REVISION).iterdir():
+        assert path.read_bytes() == (tmp_path / REVISION / path.name).read_bytes()
+
+
+def test_the_committed_specs_are_what_the_import_makes(specs: Path) -> None:
+    committed = Path(__file__).resolve().parents[2] / "specs" / REVISION
+    ours = {path.name: path.read_bytes() for path in (specs / REVISION).iterdir()}
+    assert {path.name: path.read_bytes() for path in committed.iterdir()} == ours
+
+
+def test_components_and_paths_come_sorted_whatever_the_order_in_the_document(
+    document: dict[str, Any], tmp_path: Path
+) -> None:
+    first = take(document, tmp_path)
+    schemas = document["components"]["schemas"]
+    document["components"] = {
+        "securitySchemes": document["components"]["securitySchemes"],
+        "responses": document["components"]["responses"],
+        "schemas": dict(reversed(schemas.items())),
+    }
+    operation(document).update({key: operation(document).pop(key) for key in reversed(list(operation(document)))})
+    assert json.dumps(take(document, tmp_path)) == json.dumps(first)
+
+
+# --- shapes of sources
+
+
+def test_documents_as_received(upstream: Path, tmp_path: Path) -> None:
+    """Raw line breaks inside strings; an overview and a list of links lie in the same folder."""
+    report = import_documents(upstream / "as-received", REVISION, tmp_path)
+    assert {path.stem for path in (tmp_path / REVISION).iterdir()} == AS_RECEIVED
+    assert sorted(note.partition(" ")[0] for note in report.notes) == ["api-overview.txt", "llms.txt"]
+
+
+def test_a_document_as_received_is_the_same_as_the_clean_one(upstream: Path, specs: Path, tmp_path: Path) -> None:
+    import_documents(upstream / "as-received" / "create_client_push_token.txt", REVISION, tmp_path)
+    name = "create_client_push_token.json"
+    assert (tmp_path / REVISION / name).read_bytes() == (specs / REVISION / name).read_bytes()
+
+
+def _bundle(folder: Path) -> dict[str, Any]:
+    bundle: dict[str, Any] = {}
+    for path in sorted(folder.glob("*.json")):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        bundle.setdefault("openapi", document["openapi"])
+        for key in ("info", "servers", "security"):
+            bundle.setdefault(key, document[key])
+        tags = bundle.setdefault("tags", [])
+        tags += [tag for tag in document["tags"] if tag not in tags]
+        for route, item in document["paths"].items():
+            bundle.setdefault("paths", {}).setdefault(route, {}).update(item)
+        for section, part in document["components"].items():
+            bundle.setdefault("components", {}).setdefault(section, {}).update(part)
+    return bundle
+
+
+def test_a_bundle_gives_the_same_files_as_single_documents(upstream: Path, specs: Path, tmp_path: Path) -> None:
+    bundle = write(tmp_path / "stable.json", _bundle(upstream / REVISION))
+    import_documents(bundle, REVISION, tmp_path / "specs")
+    for path in (specs / REVISION).iterdir():
+        assert json.loads((tmp_path / "specs" / REVISION / path.name).read_bytes()) == json.loads(path.read_bytes())
+
+
+def test_a_list_of_documents(document: dict[str, Any], tmp_path: Path) -> None:
+    second = copy.deepcopy(document)
+    second["paths"] = {"/api/notes": {"get": {**operation(second), "operationId": "get_notes"}}}
+    second["paths"]["/api/notes"]["get"]["parameters"] = []
+    report = import_documents(write(tmp_path / "list.json", [document, second]), REVISION, tmp_path / "specs")
+    assert report.added == ["get_notes", "update_note"]
+
+
+def test_a_byte_order_mark_is_no_problem(document: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "marked.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(document).encode())
+    assert import_documents(path, REVISION, tmp_path / "specs").operations == 1
+
+
+def test_a_document_of_another_revision_is_noted(document: dict[str, Any], tmp_path: Path) -> None:
+    report = import_documents(write(tmp_path / "a.json", document), "2027-01-15.pre", tmp_path / "specs")
+    assert any("'2026-04-15'" in note for note in report.notes)
+
+
+# --- the folder
+
+
+def test_the_import_replaces_the_whole_folder(document: dict[str, Any], tmp_path: Path) -> None:
+    specs = tmp_path / "specs"
+    take(document, tmp_path, specs)
+    operation(document)["operationId"] = "change_note"
+    report = import_documents(write(tmp_path / "document.json", document), REVISION, specs)
+    assert (report.added, report.removed) == (["change_note"], ["update_note"])
+    assert [path.name for path in specs.rglob("*")] == [REVISION, "change_note.json"]
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(document: dict[str, Any], tmp_path: Path) -> None:
+    mine = tmp_path / "specs" / REVISION / "notes.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine", encoding="utf-8")
+    with pytest.raises(CodegenError, match=r"notes\.txt.*is no spec"):
+        take(document, tmp_path)
+    assert mine.read_text(encoding="utf-8") == "mine"
+
+
+# --- what is refused, with nothing written
+
+
+def _op(document: dict[str, Any]) -> dict[str, Any]:
+    return operation(document)
+
+
+def _schemas(document: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = document["components"]["schemas"]
+    return found
+
+
+def _deep(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(levels):
+        schema = {"type": "array", "items": schema}
+    return schema
+
+
+HOSTILE: dict[str, tuple[Any, str]] = {
+    "path traversal": (lambda d: _op(d).update(operationId="../../etc/passwd"), "no operationId"),
+    "absolute path": (lambda d: _op(d).update(operationId="/tmp/x"), "no operationId"),
+    "code in a name": (lambda d: _op(d).update(operationId="x():\n  import os"), "no operationId"),
+    "a trailing line break": (lambda d: _op(d).update(operationId="update_note\n"), "no operationId"),
+    "a Python keyword": (lambda d: _op(d).update(operationId="import"), "no operationId"),
+    "upper case": (lambda d: _op(d).update(operationId="UpdateNote"), "no operationId"),
+    "a number for a name": (lambda d: _op(d).update(operationId=7), "no operationId"),
+    "a name too long": (lambda d: _op(d).update(operationId="a" * 300), "no operationId"),
+    "no operationId": (lambda d: _op(d).pop("operationId"), "has no operationId"),
+    "a hostile alias": (lambda d: _op(d).update({"x-klaviyo-operation-aliases": ["a; b"]}), "no alias"),
+    "a hostile tag": (lambda d: _op(d).update(tags=["../x"]), "needs a tag"),
+    "no tag": (lambda d: _op(d).pop("tags"), "needs a tag"),
+    "a hostile component": (lambda d: _schemas(d).update({"../x": {"type": "string"}}), "no name for a component"),
+    "a hostile path": (lambda d: d["paths"].update({'/a"b': {}}), "no path"),
+    "wrong version": (lambda d: d.update(openapi="3.1.0"), "only 3.0.x"),
+    "swagger": (lambda d: (d.pop("openapi"), d.update(swagger="2.0")), "only 3.0.x"),
+    "no paths": (lambda d: d.update(paths={}), "no operations"),
+    "paths is a list": (lambda d: d.update(paths=[]), "must be an object"),
+    "operation is text": (lambda d: d["paths"]["/api/notes/{id}"].update(get="x"), "must be an object"),
+    "schema is a list": (lambda d: _schemas(d).update(Note=[]), "must be an object"),
+    "properties is a list": (lambda d: _schemas(d).update(Note={"properties": []}), "properties must be an object"),
+    "type is a list": (lambda d: _schemas(d).update(Note={"type": ["string", "null"]}), "type must be text"),
+    "an empty enum": (lambda d: _schemas(d).update(Note={"enum": []}), "enum without values"),
+    "unresolvable": (lambda d: _schemas(d).update(Note={"$ref": "#/components/schemas/Gone"}), "doesn't have"),
+    "another file": (lambda d: _schemas(d).update(Note={"$ref": "file:///etc/passwd"}), "doesn't have"),
+    "another host": (lambda d: _schemas(d).update(Note={"$ref": "http://127.0.0.1/x.json"}), "doesn't have"),
+    "to itself": (lambda d: _schemas(d).update(Note={"$ref": "#/components/schemas/Note"}), "leads back to itself"),
+    "in a circle": (
+        lambda d: _schemas(d).update(
+            Note={"oneOf": [{"$ref": "#/components/schemas/B"}]}, B={"allOf": [{"$ref": "#/components/schemas/Note"}]}
+        ),
+        "leads back to itself: Note → B → Note",
+    ),
+    "absurdly deep": (lambda d: _schemas(d).update(Note=_deep(400)), "nested deeper"),
+    "a rate that is none": (lambda d: _op(d)["x-klaviyo-ratelimit"].update(burst="all of them"), "is 'all of them'"),
+    "rates in a list": (lambda d: _op(d).update({"x-klaviyo-ratelimit": ["1/s"]}), "must be an object"),
+    "scopes as text": (lambda d: _op(d).update({"x-klaviyo-scopes": "all"}), "must be a list"),
+    "a parameter twice": (lambda d: _op(d)["parameters"].append(dict(_op(d)["parameters"][1])), "twice"),
+    "a path parameter that isn't": (lambda d: _op(d)["parameters"].pop(0), "must be in the path"),
+    "no responses": (lambda d: _op(d).update(responses={}), "has no responses"),
+    "half a surrogate pair": (lambda d: _op(d).update(summary="\ud800"), "surrogate"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_documents_are_refused_and_nothing_is_written(
+    case: str, document: dict[str, Any], tmp_path: Path
+) -> None:
+    specs = tmp_path / "specs"
+    take(document, tmp_path, specs)
+    before = {path: path.read_bytes() for path in specs.rglob("*.json")}
+    spoil, problem = HOSTILE[case]
+    spoil(document)
+    with pytest.raises(CodegenError) as caught:
+        take(document, tmp_path, specs)
+    assert problem in str(caught.value)
+    assert caught.value.file is not None
+    assert "document.json" in caught.value.file
+    assert {path: path.read_bytes() for path in specs.rglob("*") if path.is_file()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["document.json", "specs"]
+
+
+def test_errors_name_the_place(document: dict[str, Any], tmp_path: Path) -> None:
+    _schemas(document)["Note"]["properties"]["zeta"] = {"$ref": "#/components/schemas/Gone"}
+    with pytest.raises(CodegenError) as caught:
+        take(document, tmp_path)
+    assert caught.value.place == "/components/schemas/Note/properties/zeta"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"", "not JSON"),
+        (b"{", "line 1 column 2"),
+        (b"not json", "not JSON"),
+        (b"\xff\xfe{}", "not UTF-8"),
+        (b'{"openapi": "3.0.2", "openapi": "3.0.3"}', "'openapi' is given twice"),
+        (b'{"openapi": NaN}', "NaN"),
+        (b'{"openapi": 1e999}', "too large"),
+        (b'{"openapi": ' + b"9" * 5000 + b"}", "not a usable document"),
+        (b"[" * 100_000, "nested deeper"),
+        (b"[" * 2_000 + b"]" * 2_000, "nested deeper"),
+        (b"7", "must be an object"),
+        (b"[]", "empty list"),
+        (b"[7]", "must be an object"),
+        (b"null", "must be an object"),
+    ],
+)
+def test_files_that_are_no_documents(text: bytes, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_bytes(text)
+    with pytest.raises(CodegenError, match=problem) as caught:
+        import_documents(path, REVISION, tmp_path / "specs")
+    assert str(path) in str(caught.value)
+    assert not (tmp_path / "specs").exists()
+
+
+def test_an_operation_defined_twice_names_both_files(document: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "src"
+    folder.mkdir()
+    write(folder / "a.json", document)
+    write(folder / "b.json", document)
+    with pytest.raises(CodegenError, match=r"b\.json.*update_note is already defined in .*a\.json"):
+        import_documents(folder, REVISION, tmp_path / "specs")
+
+
+def test_one_route_for_two_operations(document: dict[str, Any], tmp_path: Path) -> None:
+    other = {**copy.deepcopy(operation(document)), "operationId": "patch_note"}
+    other["parameters"][0]["name"] = "key"
+    document["paths"]["/api/notes/{key}"] = {"patch": other}
+    with pytest.raises(CodegenError, match="patch_note has the route of update_note"):
+        take(document, tmp_path)
+
+
+def test_documents_that_contradict_each_other(document: dict[str, Any], tmp_path: Path) -> None:
+    second = copy.deepcopy(document)
+    second["paths"] = {"/api/notes": {"get": {**operation(second), "operationId": "get_notes", "parameters": []}}}
+    _schemas(second)["Note"]["properties"]["zeta"] = {"type": "integer"}
+    with pytest.raises(CodegenError, match="Note is defined otherwise") as caught:
+        import_documents(write(tmp_path / "two.json", [document, second]), REVISION, tmp_path / "specs")
+    assert caught.value.place == "/components/schemas/Note"
+
+
+def test_recursion_through_properties_is_fine(document: dict[str, Any], tmp_path: Path) -> None:
+    _schemas(document)["Note"]["properties"]["zeta"] = {"type": "array", "items": {"$ref": "#/components/schemas/Note"}}
+    assert list(take(document, tmp_path)) == ["update_note"]
+
+
+@pytest.mark.parametrize("revision", ["", "latest", "2026-4-15", "2026-02-30", "2026-04-15/..", "2026-04-15\n", "../x"])
+def test_revisions_that_are_none(revision: str, document: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(CodegenError, match="no revision"):
+        import_documents(write(tmp_path / "a.json", document), revision, tmp_path / "specs")
+
+
+def test_sources_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CodegenError, match="no such file"):
+        import_documents(tmp_path / "gone", REVISION, tmp_path / "specs")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CodegenError, match="no .json and no .txt"):
+        import_documents(tmp_path / "empty", REVISION, tmp_path / "specs")
+    (tmp_path / "empty" / "a.txt").write_text("text", encoding="utf-8")
+    with pytest.raises(CodegenError, match="no OpenAPI document"):
+        import_documents(tmp_path / "empty", REVISION, tmp_path / "specs")
