@@ -91,23 +91,23 @@ def _told(report: object, file: Path | None) -> int:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    from codegen import emit  # noqa: PLC0415 - the engine takes a second to load, and only this needs it
+    from codegen.emit import generate  # noqa: PLC0415 - the engine takes a second to load, and only this needs it
 
-    print(emit.generate(options.revision, options.specs, options.out, options.package))
+    print(generate(options.revision, options.specs, options.out, options.package))
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
-    from codegen import emit  # noqa: PLC0415
+    from codegen.emit import check  # noqa: PLC0415
 
-    code: int = emit.check(options.revision, options.specs, options.out, options.package)
+    code: int = check(options.revision, options.specs, options.out, options.package)
     return code
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from codegen import diff  # noqa: PLC0415
+    from codegen.diff import compare  # noqa: PLC0415
 
-    result = diff.compare(options.specs, options.old, options.new)
+    result = compare(options.specs, options.old, options.new)
     print(result.as_json() if options.format == "json" else result.as_markdown())
     return 1 if result else 0
 

@@ -115,6 +115,7 @@ def fetch(revision: str, specs: Path, *, base_url: str = UPSTREAM_URL, timeout: 
         with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 - the scheme is checked above
             data: bytes = answer.read(_FETCH_LIMIT + 1)
     except urllib.error.HTTPError as error:
+        error.close()
         raise CodegenError(f"answered {error.code} {error.reason}; is the address right (--url)?", file=url) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error

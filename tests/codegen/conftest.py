@@ -46,7 +46,12 @@ def document() -> dict[str, Any]:
 
 _DOCUMENT: dict[str, Any] = {
     "openapi": "3.0.2",
-    "info": {"title": "Klaviyo API", "version": "2026-04-15", "description": "prose", "termsOfService": "https://prose"},
+    "info": {
+        "title": "Klaviyo API",
+        "version": "2026-04-15",
+        "description": "prose",
+        "termsOfService": "https://prose",
+    },
     "servers": [{"url": "https://a.klaviyo.com", "description": "prose"}],
     "security": [{"Klaviyo-API-Key": []}],
     "tags": [{"name": "Notes", "description": "prose"}],
@@ -58,7 +63,13 @@ _DOCUMENT: dict[str, Any] = {
                 "description": "prose",
                 "tags": ["Notes"],
                 "parameters": [
-                    {"name": "id", "in": "path", "required": True, "description": "prose", "schema": {"type": "string"}},
+                    {
+                        "name": "id",
+                        "in": "path",
+                        "required": True,
+                        "description": "prose",
+                        "schema": {"type": "string"},
+                    },
                     {
                         "name": "description",
                         "in": "query",

@@ -70,7 +70,10 @@ def test_parameters_of_the_path_and_by_reference_become_the_operations_own(
         {"name": "description", "in": "query", "schema": {"type": "integer"}},
     ]
     parameters = operation(take(document, tmp_path)["update_note"])["parameters"]
-    assert [(item["name"], item["schema"]["type"]) for item in parameters] == [("id", "string"), ("description", "string")]
+    assert [(item["name"], item["schema"]["type"]) for item in parameters] == [
+        ("id", "string"),
+        ("description", "string"),
+    ]
 
 
 @pytest.mark.parametrize(("revision", "operations", "schemas"), [("2026-04-15", 309, 1198), ("2026-07-15", 345, 1290)])
@@ -382,7 +385,7 @@ def test_documents_that_contradict_each_other(document: dict[str, Any], tmp_path
     second = copy.deepcopy(document)
     second["paths"] = {"/api/notes": {"get": {**operation(second), "operationId": "get_notes", "parameters": []}}}
     _schemas(second)["Note"]["properties"]["zeta"] = {"type": "integer"}
-    with pytest.raises(CodegenError, match="Note is defined otherwise") as caught:
+    with pytest.raises(CodegenError, match=r"Note is defined otherwise") as caught:
         import_documents(write(tmp_path / "two.json", [document, second]), REVISION, tmp_path / "specs")
     assert caught.value.place == "/components/schemas/Note"
 
@@ -399,10 +402,10 @@ def test_revisions_that_are_none(revision: str, document: dict[str, Any], tmp_pa
 
 
 def test_sources_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(CodegenError, match="no such file"):
+    with pytest.raises(CodegenError, match=r"no such file"):
         import_documents(tmp_path / "gone", REVISION, tmp_path / "specs")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CodegenError, match="no .json and no .txt"):
+    with pytest.raises(CodegenError, match=r"no .json and no .txt"):
         import_documents(tmp_path / "empty", REVISION, tmp_path / "specs")
     (tmp_path / "empty" / "a.txt").write_text("text", encoding="utf-8")
     with pytest.raises(CodegenError, match="no OpenAPI document"):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +11,9 @@ from codegen.assemble import Spec, load_revision
 from codegen.errors import CodegenError
 from codegen.prose import Rules, split
 from codegen.upstream import ImportReport, import_documents
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REVISIONS = ("2026-04-15", "2026-07-15")
 PREDICTIVE = ("additional-fields[profile]", "predictive_analytics", "profile", "10/s", "150/m")
@@ -115,9 +117,10 @@ CAPS = {
     "remove_profiles_from_list": {"rows": 1_000},
     "merge_profiles": {"rows": 1},
     "upload_image_from_file": {"row_bytes": 5_000_000},
-    **dict.fromkeys(
-        ("create_or_update_profile", "create_profile", "create_push_token", "update_profile"), {"bytes": 100_000}
-    ),
+    **{
+        name: {"bytes": 100_000}
+        for name in ("create_or_update_profile", "create_profile", "create_push_token", "update_profile")
+    },
     **{
         f"bulk_{verb}_catalog_{kind}": {"rows": 100, "bytes": 5_000_000, "jobs": 500}
         for verb in ("create", "update", "delete")
@@ -156,7 +159,9 @@ PAGES = {
 def test_page_sizes(spec: Spec) -> None:
     for name, (default, maximum) in PAGES.items():
         schemas = [item["schema"] for item in spec.operations[name]["parameters"] if item["name"] == "page[size]"]
-        assert [(schema["default"], schema["minimum"], schema["maximum"]) for schema in schemas] == [(default, 1, maximum)]
+        assert [(schema["default"], schema["minimum"], schema["maximum"]) for schema in schemas] == [
+            (default, 1, maximum)
+        ]
 
 
 def test_daily_limits_stay(spec: Spec) -> None:
