@@ -45,14 +45,11 @@ _OWN = frozenset(name for name in dir(typed_filter.Equals) if not name.startswit
 _Tree: TypeAlias = "dict[str, tuple[FilterField | None, _Tree]]"
 
 
-def render(
-    filters: Mapping[str, Mapping[str, FilterField]], *, runtime: str = "klaviyo_async", package: str = "klaviyo_async"
-) -> dict[str, str]:
+def render(filters: Mapping[str, Mapping[str, FilterField]], *, runtime: str = "klaviyo_async") -> dict[str, str]:
     """File name → text of the `filters` package.
 
     `filters` maps operations to their fields; those without any are left out. `runtime` is the package that has
-    `typed_filter`, `package` the one that the files go to. Raises CodegenError for names and operators that have no
-    form in Python.
+    `typed_filter`. Raises CodegenError for names and operators that have no form in Python.
     """
     used: dict[str, tuple[str, ...]] = {}
     files: dict[str, str] = {}
@@ -60,9 +57,9 @@ def render(
     for name in operations:
         if not _IDENTIFIER.fullmatch(name):
             raise CodegenError(f"the operation {name!r} has no form as a Python name")
-        files[f"{name}.py"] = _Module(name, filters[name], runtime, package, used).text()
+        files[f"{name}.py"] = _Module(name, filters[name], runtime, used).text()
     files["_fields.py"] = _fields(used, runtime)
-    files["__init__.py"] = _init(operations, package)
+    files["__init__.py"] = _init(operations)
     return files
 
 
@@ -122,7 +119,7 @@ def _fields(used: dict[str, tuple[str, ...]], runtime: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _init(operations: list[str], package: str) -> str:
+def _init(operations: list[str]) -> str:
     classes = {class_name(name): name for name in operations}
     lines = [
         '"""Typed filters: one class for each operation that filters, with just its fields and their operators.',
@@ -136,7 +133,7 @@ def _init(operations: list[str], package: str) -> str:
         "from typing import TYPE_CHECKING, Any",
         "",
         "if TYPE_CHECKING:",
-        *(f"    from {package}.filters.{module} import {name} as {name}" for name, module in classes.items()),
+        *(f"    from .{module} import {name} as {name}" for name, module in classes.items()),
         "",
         "_MODULES = {",
         *(f"    {literal(name)}: {literal(module)}," for name, module in classes.items()),
@@ -172,13 +169,11 @@ class _Module:
         operation: str,
         fields: Mapping[str, FilterField],
         runtime: str,
-        package: str,
         used: dict[str, tuple[str, ...]],
     ) -> None:
         self.operation = operation
         self.fields = fields
         self.runtime = runtime
-        self.package = package
         self.used = used
         self.own: set[str] = set()
         self.base: set[str] = {"OperationFilters"}
@@ -189,9 +184,8 @@ class _Module:
         name = class_name(self.operation)
         body = list(self.members(self.tree(), name, "    "))
         typing = ["ClassVar", *(("Literal", "TypeAlias", "get_args") if self.aliases else ())]
-        own = f"from {self.package}.filters._fields import {', '.join(sorted(self.own))}" if self.own else ""
+        own = f"from ._fields import {', '.join(sorted(self.own))}" if self.own else ""
         base = f"from {self.runtime}.typed_filter import {', '.join(sorted(self.base))}"
-        imports = [line for line in (own, base) if line]
         lines = [
             f'"""What `{self.operation}` filters on."""',
             "",
@@ -199,7 +193,8 @@ class _Module:
             "",
             f"from typing import {', '.join(sorted(typing, key=str.lower))}",
             "",
-            *sorted(imports),
+            base,
+            *(["", own] if own else []),
             *([""] if self.aliases else []),
         ]
         for alias, values in self.aliases.items():

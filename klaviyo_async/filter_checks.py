@@ -39,8 +39,9 @@ def check_filter(operation: Operation, conditions: Sequence[Condition]) -> list[
         problem = check_condition(condition, field)
         if problem is not None:
             problems.append(problem)
-    named = {condition.field for condition in conditions}
-    problems += [f"it has to have a condition on {name!r}" for name in operation.filter_requires if name not in named]
+    wanted = operation.filter_requires
+    if wanted and not any(condition.field in wanted for condition in conditions):
+        problems.append(f"it has to have a condition on {' or '.join(map(repr, wanted))}")
     return problems
 
 

@@ -153,7 +153,7 @@ def _missing(operation: Operation, parameter: Parameter) -> str:
     text = f"{parameter.name}: it is required"
     if parameter.kind == "filter" and operation.filters:
         wanted = operation.filter_requires or tuple(operation.filters)[:1]
-        return f"{text}, with a condition on {' and '.join(wanted)}"
+        return f"{text}, with a condition on {' or '.join(map(repr, wanted))}"
     if parameter.name == "company_id":
         return f"{text}: give it here or to Klaviyo(company_id=…); it is the account's public key"
     if parameter.enum:
