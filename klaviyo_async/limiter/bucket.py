@@ -197,9 +197,12 @@ class Bucket:
         self.shared_until = now + pause + _SHARED
         for window in self.windows:
             window.phase.forget(now)
+        # `Retry-After` is about one of the windows that are no shorter: most likely the one we know to be the fullest.
         full = [window for window in self.windows if window.rate.seconds >= (rest or 0) - 1]
         if full:
-            full[0].refused(now, rest or 0.0, self.in_flight)
+            max(full, key=lambda window: window.fullness(now, rest or 0.0, self.in_flight)).refused(
+                now, rest or 0.0, self.in_flight
+            )
 
     # -- looking -------------------------------------------------------------------------------------------------------------
 

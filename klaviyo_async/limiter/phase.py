@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from math import floor
 
-_DRIFT = 5e-4
+DRIFT = 5e-4
 """Seconds per second by which the server's clock may run faster or slower than ours (NTP slews by at most this much)."""
-_SKEW = 0.05
+SKEW = 0.05
 """Seconds by which the clocks of the server's machines may differ: evidence is of one machine, the next request of another."""
 _LONGEST_PAUSE = 3600.0
 
@@ -33,11 +33,11 @@ class Phase:
     @property
     def uncertainty(self) -> float:
         """Length of the interval in seconds, at the time of the evidence."""
-        return self._late - self._early + 2 * _SKEW
+        return self._late - self._early + 2 * SKEW
 
     def learn(self, early: float, late: float, now: float) -> None:
         """A boundary lies in ``[early, late]`` (our clock). `now` is for the pause after a contradiction."""
-        if late - early + 2 * _SKEW >= self.seconds or now < self._resume:
+        if late - early + 2 * SKEW >= self.seconds or now < self._resume:
             return  # true of every phase, or we have lost faith
         if not self.known:
             self._early, self._late, self.known = early, late, True
@@ -51,7 +51,7 @@ class Phase:
             # Two wide intervals can meet twice around the circle; then only the shorter of them is kept, as it is.
             if late - early < moved[1][1] - moved[1][0]:
                 self._early, self._late = early, late
-        elif (gap := max(moved[1][0], early) - min(moved[1][1], late)) <= _SKEW:
+        elif (gap := max(moved[1][0], early) - min(moved[1][1], late)) <= SKEW:
             # Two machines whose clocks differ as much as we allow for: the boundary is between the two, give or take.
             self._late = max(moved[1][0], early)
             self._early = self._late - gap
@@ -73,12 +73,12 @@ class Phase:
         windows = floor((moment - self._early) / self.seconds) - 1
         while True:
             early, late = self._moved(windows)
-            if early - _SKEW > moment:
-                return late + _SKEW
+            if early - SKEW > moment:
+                return late + SKEW
             windows += 1
 
     def _moved(self, windows: int) -> tuple[float, float]:
         """The interval of the boundary that many windows on, wider by what the clocks may have drifted."""
         shift = windows * self.seconds
-        drift = abs(shift) * _DRIFT
+        drift = abs(shift) * DRIFT
         return self._early + shift - drift, self._late + shift + drift

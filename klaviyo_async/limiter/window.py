@@ -18,6 +18,9 @@ Nothing was assumed about the latency, its symmetry, or the order of arrival. A 
 back until it is called lost, and then only after the server can no longer count it: see `Window.spend`. Rule (a) holds also
 for windows that begin with the first request that comes; (b) is for windows on a fixed grid.
 
+Clocks are not perfect, so "w" in (a) is a little more than w: `DRIFT` for a server clock slower than ours, and `SKEW` for the clocks
+of the server's machines that differ; (b) allows for both as well.
+
 What it costs: blind to the phase, each token serves once in w + latency, which is w / (w + latency) of the sustained rate
 (99.5 % for a minute and 300 ms). With the phase known, all tokens are back as soon as the next window has begun.
 """
@@ -27,7 +30,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from klaviyo_async.limiter.phase import Phase
+from klaviyo_async.limiter.phase import DRIFT, SKEW, Phase
 
 if TYPE_CHECKING:
     from klaviyo_async.limiter.headers import Reading
@@ -47,6 +50,7 @@ class Window:
     __slots__ = (
         "_next_try",
         "_recent",
+        "_span",
         "_step",
         "begun",
         "capacity",
@@ -96,12 +100,13 @@ class Window:
         allowed = count * self.share
         self.capacity = max(1, int(allowed + 1e-9))
         self.seconds = self.rate.seconds * max(1.0, 1.0 / allowed)
+        self._span = self.seconds * (1 + DRIFT) + SKEW
 
     # -- what is left --------------------------------------------------------------------------------------------------------
 
     def release(self, answered: float) -> float:
         """When the token of a request answered then comes back."""
-        due = answered + self.seconds
+        due = answered + self._span
         if self.phase.known and self.seconds == self.phase.seconds:
             return min(due, self.phase.boundary_after(answered))
         return due
@@ -123,7 +128,7 @@ class Window:
             self.released += 1
         if self.reserve > len(foreign) and now >= self._next_try:
             # Nobody objected for a while: see whether the others still need all that.
-            self.proven = self.capacity - self.reserve
+            self.proven = (self.capacity - self.reserve) * 19 // 20
             self.reserve = max(len(foreign), self.reserve - self._step)
             self._step = min(self._step * 2, max(1, self.capacity // 4))
             self._next_try = now + max(self.seconds, _CALM)
@@ -208,17 +213,26 @@ class Window:
         """A 429 said that this window is full for `rest` seconds: what is not ours in it belongs to others."""
         if self.seconds > _LONGEST_RESERVE:
             return
-        began = now - max(0.0, self.seconds - rest)
-        ours = sum(1 for answered in self.spent if answered >= began) + in_flight
+        ours = self._ours_in_window(now, rest) + in_flight
         wanted = max(self.reserve, self.capacity - max(1, ours))
         if self.seconds < _CALM:
             # A short window is full for many reasons (a long one may be near its end): give way by steps.
             wanted = min(wanted, self.reserve + max(1, self.capacity // 4))
         self._reserve(wanted, now)
 
+    def fullness(self, now: float, rest: float, in_flight: int) -> float:
+        """How much of this window is known to be used, if it is the one that ends in `rest` seconds."""
+        ours = self._ours_in_window(now, rest) + in_flight
+        return (ours + max(len(self.foreign), self.reserve)) / self.capacity
+
+    def _ours_in_window(self, now: float, rest: float) -> int:
+        """How many of ours were answered in the window that ends in `rest` seconds (which may be 1 s off)."""
+        began = now - min(self.seconds, max(0.0, self.seconds - rest + 1))
+        return sum(1 for answered in self.spent if answered >= began)
+
     def _reserve(self, tokens: int, now: float) -> None:
         self.reserve = min(tokens, self.capacity - 1)
-        self.proven = self.capacity - self.reserve
+        self.proven = (self.capacity - self.reserve) * 19 // 20
         self._step = max(1, self.capacity // 50)
         self._next_try = now + max(self.seconds, _CALM)
 
