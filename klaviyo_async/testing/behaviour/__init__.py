@@ -1,0 +1,1 @@
+"""What the operations do: generic code by method and path, and the quirks of each resource beside it."""

@@ -1,0 +1,352 @@
+"""`FakeKlaviyo`: the fake as tests use it, and the way of one request through it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+from aiohttp import web
+
+from klaviyo_async.operation_table import operations
+from klaviyo_async.testing import checks, faults, render, schemas
+from klaviyo_async.testing.behaviour import bulk, standard
+from klaviyo_async.testing.behaviour.registry import BEHAVIOURS, Coverage
+from klaviyo_async.testing.call import Call
+from klaviyo_async.testing.clock import Clock
+from klaviyo_async.testing.credentials import Credentials
+from klaviyo_async.testing.database import Database
+from klaviyo_async.testing.jobs import Jobs
+from klaviyo_async.testing.limits import RateLimits
+from klaviyo_async.testing.oauth import OAuthServer
+from klaviyo_async.testing.routes import Router
+from klaviyo_async.testing.seed import furnish, seed
+from klaviyo_async.testing.store import Store
+from klaviyo_async.testing.webhooks import Deliveries
+from klaviyo_async.testing.wire import RecordedRequest, Wire, request_factory
+from klaviyo_async.testing.world import World
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterable, Mapping
+    from os import PathLike
+
+
+class FakeKlaviyo:
+    """A Klaviyo of one's own, on loopback, in this process.
+
+    ::
+
+        async with FakeKlaviyo() as fake, Klaviyo("pk_test", base_url=fake.url) as klaviyo:
+            await klaviyo.profiles.create_profile(email="sarah@example.com")
+
+    ``with FakeKlaviyo() as fake`` runs it in a thread of its own, for tests without an event loop or with another one. State is
+    looked at and changed between requests, from whichever thread.
+
+    - ``host``, ``port``: where it listens; port 0 is any free one.
+    - ``limits``: whether requests are counted and refused as the real server does it; a number scales every limit.
+    - ``api_keys``: the keys that are right, or a mapping of key to its scopes (None: all). By default any ``pk_…`` is.
+    - ``oauth_clients``: client id → secret; by default any.
+    - ``seed``: makes ids, seeded data, phases of the limits and latencies repeat.
+    - ``latency``: seconds before each answer: a number, a range, or a function of a `random.Random`.
+    - ``job_seconds``: how long a bulk job takes, a quarter of it in the queue; ``clock.advance`` shortens it.
+    - ``database``: a SQLite file that state is kept in.
+    - ``strict``: whether members of a body that the documents don't have are refused.
+
+    Raises `ConfigurationError` on start where the extra ``testing`` isn't installed.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        limits: bool | float = True,
+        api_keys: Iterable[str] | Mapping[str, Iterable[str] | None] | None = None,
+        oauth_clients: Mapping[str, str] | None = None,
+        seed: int = 0,
+        latency: faults.Latency = None,
+        job_seconds: float = 0.2,
+        database: str | PathLike[str] | None = None,
+        strict: bool = True,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._seed = seed
+        self.clock = Clock()
+        """Time as the fake sees it; `advance` moves it, `freeze` stops it."""
+        chance = random.Random(seed)  # noqa: S311 - it has to repeat, not to be secret
+        self._faults = faults.Faults()
+        self._database = None if database is None else Database(database)
+        self.oauth = OAuthServer(self.clock, oauth_clients)
+        """The OAuth server: ``issue`` tokens, ``revoke`` them."""
+        rates = None
+        if limits:
+            scale = 1.0 if limits is True else float(limits)
+            rates = RateLimits(self.clock, random.Random(f"phases {seed}"), scale=scale)  # noqa: S311
+        self._schemas = schemas.load()
+        self.store = Store(self.clock, chance, self._database)
+        """All state, to look at and to change."""
+        router = Router({name: operations[name] for name in self._schemas.operations}, self._schemas)
+        self._world = World(
+            store=self.store,
+            clock=self.clock,
+            chance=chance,
+            router=router,
+            schemas=self._schemas,
+            jobs=Jobs(self.clock, bulk.FAMILIES, seconds=job_seconds),
+        )
+        self.store.before_reading = self._settle_jobs
+        self._deliveries = Deliveries(self._world, self._event_document)
+        self._world.on_event.append(self._deliveries.note)
+        self._world.jobs.restore(self.store)
+        furnish(self._world)
+        self._wire = Wire(
+            world=self._world,
+            faults=self._faults,
+            credentials=Credentials(api_keys, self.oauth),
+            oauth=self.oauth,
+            limits=rates,
+            deliveries=self._deliveries,
+            weather=random.Random(f"weather {seed}"),  # noqa: S311 - apart, so that latency doesn't change ids
+            latency=latency,
+            strict=strict,
+        )
+        self._runner: web.ServerRunner | None = None
+        self._url: str | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    # life
+
+    async def start(self) -> Self:
+        """Listen.
+
+        Raises:
+            ConfigurationError: when the extra ``testing`` is not installed.
+        """
+        schemas.require_library()
+        self._loop = asyncio.get_running_loop()
+        server = web.Server(self._wire.handle, request_factory=request_factory, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        shown = f"[{self._host}]" if ":" in self._host else self._host
+        self._url = f"http://{shown}:{port}"
+        return self
+
+    async def stop(self) -> None:
+        """Stop listening, and write out what is to be kept."""
+        await self._deliveries.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._database is not None:
+            self._database.close()
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def start_thread(self) -> Self:
+        """Listen in a thread of its own, for code that has no event loop or brings its own.
+
+        Raises:
+            ConfigurationError: when the extra ``testing`` is not installed.
+        """
+        schemas.require_library()
+        loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=loop.run_forever, name="FakeKlaviyo", daemon=True)
+        self._thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self.start(), loop).result()
+        except BaseException:
+            self._loop = loop
+            self.stop_thread()
+            raise
+        return self
+
+    def stop_thread(self) -> None:
+        """Stop the thread that `start_thread` started."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(self.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+        self._thread = None
+
+    def __enter__(self) -> Self:
+        return self.start_thread()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_thread()
+
+    def __repr__(self) -> str:
+        return f"<FakeKlaviyo {self._url or 'not started'}: {sum(self.answers.values())} requests answered>"
+
+    # what tests use
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """Every request, in the order it was answered (the last hundred thousand)."""
+        return self._wire.requests
+
+    @property
+    def answers(self) -> Counter[int]:
+        """Status → how many times it was answered."""
+        return self._wire.answers
+
+    @property
+    def latency(self) -> faults.Latency:
+        """Seconds before each answer; may be changed at any time."""
+        return self._wire.latency
+
+    @latency.setter
+    def latency(self, value: faults.Latency) -> None:
+        self._wire.latency = value
+
+    @property
+    def url(self) -> str:
+        """Where it listens, for ``base_url``.
+
+        Raises:
+            RuntimeError: before it was started.
+        """
+        if self._url is None:
+            raise RuntimeError("FakeKlaviyo is not listening yet: use `async with FakeKlaviyo() as fake`")
+        return self._url
+
+    @property
+    def revision(self) -> str:
+        """The revision that it was made from."""
+        return self._schemas.revision
+
+    def fail(
+        self,
+        operation: str | None = None,
+        *,
+        times: int | None = 1,
+        after: int = 0,
+        status: int | None = None,
+        body: bytes | str | Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        retry_after: int | None = None,
+        reset: bool = False,
+        delay: float = 0.0,
+        truncate: int | None = None,
+        processed: bool = False,
+    ) -> faults.Fault:
+        """Plan a fault for the next requests of an operation (None: of any).
+
+        - ``times``: how many requests it strikes (None: all from now on), after ``after`` unharmed ones.
+        - ``status``: answer that instead, with ``body``, ``headers``, ``retry_after``; Klaviyo's error body by default.
+        - ``reset``: break the connection without an answer.
+        - ``delay``: seconds to wait first; alone, the request is then answered as usual.
+        - ``truncate``: send so many bytes of the body, then break the connection.
+        - ``processed``: let the request take effect although its answer is lost (``status`` and ``reset``).
+
+        Raises:
+            ValueError: for an unknown operation, or for a fault that does nothing.
+        """
+        if operation is not None and operation not in self._world.router.routes:
+            message = f"there is no operation {operation!r}: see klaviyo_async.operations"
+            raise ValueError(message)
+        if status is None and not reset and not delay and truncate is None:
+            raise ValueError("this fault does nothing: give status, reset, delay or truncate")
+        extra = dict(headers or {})
+        if retry_after is not None:
+            extra["Retry-After"] = str(retry_after)
+        return self._faults.plan(
+            faults.Fault(
+                operation=operation,
+                times=times,
+                after=after,
+                status=status,
+                body=body,
+                headers=extra,
+                reset=reset,
+                delay=delay,
+                truncate=truncate,
+                processed=processed,
+            )
+        )
+
+    def clear_faults(self) -> None:
+        """Forget all planned faults."""
+        self._faults.clear()
+
+    def seed(self, *, profiles: int = 0, lists: int = 0, events: int = 0, items: int = 0) -> None:
+        """Put in realistic data, the same for the same ``seed`` of the fake: profiles spread over the lists, events of the
+        profiles, catalog items with variants."""
+        seed(self._world, self._seed, profiles=profiles, lists=lists, events=events, items=items)
+        self.store.flush()
+
+    def coverage(self) -> dict[str, Coverage]:
+        """Operation → how much of it is real: ``stateful``, ``computed`` from state, ``accepted`` without effect, or
+        ``example`` from the documents."""
+        found: dict[str, Coverage] = {}
+        for name, route in self._world.router.routes.items():
+            behaviour = BEHAVIOURS.get(name)
+            found[name] = standard.coverage(route) if behaviour is None else behaviour.coverage
+        return found
+
+    def calls(self, operation: str) -> list[RecordedRequest]:
+        """The requests of one operation."""
+        return [request for request in self.requests if request.operation == operation]
+
+    def finish_jobs(self) -> None:
+        """Run every bulk job to its end now."""
+        self._world.jobs.finish(self._world)
+        self.store.flush()
+
+    async def settle(self) -> None:
+        """Wait until all webhook deliveries are through; from any event loop."""
+        if self._loop is None or self._loop is asyncio.get_running_loop():
+            await self._settle()
+        else:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._settle(), self._loop))
+
+    async def _settle(self) -> None:
+        self._deliveries.start()
+        await self._deliveries.settle()
+
+    @property
+    def deliveries(self) -> list[tuple[str, int | None]]:
+        """Webhook id and answered status of every attempted delivery (None: no answer)."""
+        return self._deliveries.log
+
+    def reset(self) -> None:
+        """Forget all state, requests, counts and faults; the account and its furniture are made anew."""
+        self.store.clear()
+        furnish(self._world)
+        self.requests.clear()
+        self.answers.clear()
+        self._faults.clear()
+        self.store.flush()
+
+    def _settle_jobs(self) -> None:
+        self._world.jobs.run(self._world)
+
+    def _event_document(self, id: str) -> dict[str, Any] | None:
+        """An event as Get Event answers it, for deliveries."""
+        record = self.store.record("event", id)
+        if record is None:
+            return None
+        route = self._world.router.routes["get_event"]
+        call = Call(
+            world=self._world,
+            route=route,
+            path=(id,),
+            query=checks.Query(include=("metric", "profile")),
+            body=None,
+            origin=self._url or "",
+            target=f"/api/events/{id}",
+        )
+        return render.one(call, record)
