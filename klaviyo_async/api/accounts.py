@@ -10,40 +10,13 @@ from klaviyo_async.namespace import Namespace
 from ..operation_table import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Literal, TypeAlias, TypedDict
-
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields
     from klaviyo_async.pages import Pages
     from klaviyo_async.session import Caller
 
     from ..models import AccountResponseObjectResource, GetAccountResponse, GetAccountResponseCollection
-
-    AccountField: TypeAlias = Literal[
-        "contact_information",
-        "contact_information.default_sender_email",
-        "contact_information.default_sender_name",
-        "contact_information.organization_name",
-        "contact_information.street_address",
-        "contact_information.street_address.address1",
-        "contact_information.street_address.address2",
-        "contact_information.street_address.city",
-        "contact_information.street_address.country",
-        "contact_information.street_address.region",
-        "contact_information.street_address.zip",
-        "contact_information.website_url",
-        "id",
-        "industry",
-        "locale",
-        "preferred_currency",
-        "public_api_key",
-        "test_account",
-        "timezone",
-    ]
-
-    GetAccountFields = TypedDict("GetAccountFields", {"account": "Sequence[AccountField]"}, total=False)
-    GetAccountsFields = TypedDict("GetAccountsFields", {"account": "Sequence[AccountField]"}, total=False)
+    from .types import GetAccountFields, GetAccountsFields
 
 
 class Accounts(Namespace):

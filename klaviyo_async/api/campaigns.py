@@ -12,7 +12,7 @@ from ..operation_table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
@@ -73,199 +73,30 @@ if TYPE_CHECKING:
         TagResponseObjectResource,
         ThrottledSendStrategy,
     )
-
-    CampaignMessageField: TypeAlias = Literal[
-        "channel",
-        "content",
-        "content.bcc_email",
-        "content.body",
-        "content.cc_email",
-        "content.from_email",
-        "content.from_label",
-        "content.media_url",
-        "content.preview_text",
-        "content.reply_to_email",
-        "content.subject",
-        "created_at",
-        "id",
-        "label",
-        "render_options",
-        "render_options.add_info_link",
-        "render_options.add_opt_out_language",
-        "render_options.add_org_prefix",
-        "render_options.shorten_links",
-        "send_times",
-        "updated_at",
-    ]
-    CampaignField: TypeAlias = Literal[
-        "archived",
-        "audiences",
-        "audiences.excluded",
-        "audiences.included",
-        "created_at",
-        "id",
-        "name",
-        "scheduled_at",
-        "send_options",
-        "send_options.use_smart_sending",
-        "send_strategy",
-        "send_strategy.date",
-        "send_strategy.datetime",
-        "send_strategy.method",
-        "send_strategy.options",
-        "send_strategy.options.is_local",
-        "send_strategy.options.send_past_recipients_immediately",
-        "send_strategy.throttle_percentage",
-        "send_time",
-        "status",
-        "tracking_options",
-        "tracking_options.add_tracking_params",
-        "tracking_options.custom_tracking_params",
-        "tracking_options.is_tracking_clicks",
-        "tracking_options.is_tracking_opens",
-        "updated_at",
-    ]
-    CampaignMessageField2: TypeAlias = Literal[
-        "created_at",
-        "definition",
-        "definition.channel",
-        "definition.content",
-        "definition.content.action_buttons",
-        "definition.content.bcc_email",
-        "definition.content.body",
-        "definition.content.cc_email",
-        "definition.content.dynamic_image",
-        "definition.content.from_email",
-        "definition.content.from_label",
-        "definition.content.media_url",
-        "definition.content.preview_text",
-        "definition.content.reply_to_email",
-        "definition.content.subject",
-        "definition.content.title",
-        "definition.kv_pairs",
-        "definition.label",
-        "definition.notification_type",
-        "definition.options",
-        "definition.options.badge",
-        "definition.options.badge.badge_options",
-        "definition.options.badge.badge_options.badge_config",
-        "definition.options.badge.badge_options.set_from_property",
-        "definition.options.badge.badge_options.value",
-        "definition.options.badge.display",
-        "definition.options.on_open",
-        "definition.options.on_open.android_deep_link",
-        "definition.options.on_open.ios_deep_link",
-        "definition.options.on_open.type",
-        "definition.options.on_open.web_url",
-        "definition.options.play_sound",
-        "definition.render_options",
-        "definition.render_options.add_info_link",
-        "definition.render_options.add_opt_out_language",
-        "definition.render_options.add_org_prefix",
-        "definition.render_options.shorten_links",
-        "id",
-        "send_times",
-        "updated_at",
-    ]
-    TagField: TypeAlias = Literal["id", "name"]
-    GetCampaignInclude: TypeAlias = Literal["campaign-messages", "tags"]
-    ImageField: TypeAlias = Literal["format", "hidden", "id", "image_url", "name", "size", "updated_at"]
-    TemplateField: TypeAlias = Literal["amp", "created", "editor_type", "html", "id", "name", "text", "updated"]
-    GetCampaignMessageInclude: TypeAlias = Literal["campaign", "image", "template"]
-    CampaignRecipientEstimationField: TypeAlias = Literal["estimated_recipient_count", "id"]
-    CampaignRecipientEstimationJobField: TypeAlias = Literal["id", "status"]
-    GetCampaignsSort: TypeAlias = Literal[
-        "created_at",
-        "-created_at",
-        "id",
-        "-id",
-        "name",
-        "-name",
-        "scheduled_at",
-        "-scheduled_at",
-        "updated_at",
-        "-updated_at",
-    ]
-
-    AssignTemplateToCampaignMessageFields = TypedDict(
-        "AssignTemplateToCampaignMessageFields", {"campaign-message": "Sequence[CampaignMessageField]"}, total=False
-    )
-    CreateCampaignFields = TypedDict("CreateCampaignFields", {"campaign": "Sequence[CampaignField]"}, total=False)
-    CreateCampaignCloneFields = TypedDict(
-        "CreateCampaignCloneFields", {"campaign": "Sequence[CampaignField]"}, total=False
-    )
-    GetCampaignFields = TypedDict(
-        "GetCampaignFields",
-        {
-            "campaign-message": "Sequence[CampaignMessageField2]",
-            "campaign": "Sequence[CampaignField]",
-            "tag": "Sequence[TagField]",
-        },
-        total=False,
-    )
-    GetCampaignForCampaignMessageFields = TypedDict(
-        "GetCampaignForCampaignMessageFields", {"campaign": "Sequence[CampaignField]"}, total=False
-    )
-    GetCampaignMessageFields = TypedDict(
-        "GetCampaignMessageFields",
-        {
-            "campaign-message": "Sequence[CampaignMessageField2]",
-            "campaign": "Sequence[CampaignField]",
-            "image": "Sequence[ImageField]",
-            "template": "Sequence[TemplateField]",
-        },
-        total=False,
-    )
-    GetCampaignRecipientEstimationFields = TypedDict(
-        "GetCampaignRecipientEstimationFields",
-        {"campaign-recipient-estimation": "Sequence[CampaignRecipientEstimationField]"},
-        total=False,
-    )
-    GetCampaignRecipientEstimationJobFields = TypedDict(
-        "GetCampaignRecipientEstimationJobFields",
-        {"campaign-recipient-estimation-job": "Sequence[CampaignRecipientEstimationJobField]"},
-        total=False,
-    )
-    GetCampaignSendJobFields = TypedDict(
-        "GetCampaignSendJobFields", {"campaign-send-job": "Sequence[CampaignRecipientEstimationJobField]"}, total=False
-    )
-    GetCampaignsFields = TypedDict(
-        "GetCampaignsFields",
-        {
-            "campaign-message": "Sequence[CampaignMessageField2]",
-            "campaign": "Sequence[CampaignField]",
-            "tag": "Sequence[TagField]",
-        },
-        total=False,
-    )
-    GetImageForCampaignMessageFields = TypedDict(
-        "GetImageForCampaignMessageFields", {"image": "Sequence[ImageField]"}, total=False
-    )
-    GetMessagesForCampaignFields = TypedDict(
-        "GetMessagesForCampaignFields",
-        {
-            "campaign-message": "Sequence[CampaignMessageField2]",
-            "campaign": "Sequence[CampaignField]",
-            "image": "Sequence[ImageField]",
-            "template": "Sequence[TemplateField]",
-        },
-        total=False,
-    )
-    GetTagsForCampaignFields = TypedDict("GetTagsForCampaignFields", {"tag": "Sequence[TagField]"}, total=False)
-    GetTemplateForCampaignMessageFields = TypedDict(
-        "GetTemplateForCampaignMessageFields", {"template": "Sequence[TemplateField]"}, total=False
-    )
-    RefreshCampaignRecipientEstimationFields = TypedDict(
-        "RefreshCampaignRecipientEstimationFields",
-        {"campaign-recipient-estimation-job": "Sequence[CampaignRecipientEstimationJobField]"},
-        total=False,
-    )
-    SendCampaignFields = TypedDict(
-        "SendCampaignFields", {"campaign-send-job": "Sequence[CampaignRecipientEstimationJobField]"}, total=False
-    )
-    UpdateCampaignFields = TypedDict("UpdateCampaignFields", {"campaign": "Sequence[CampaignField]"}, total=False)
-    UpdateCampaignMessageFields = TypedDict(
-        "UpdateCampaignMessageFields", {"campaign-message": "Sequence[CampaignMessageField2]"}, total=False
+    from .types import (
+        AssignTemplateToCampaignMessageFields,
+        CreateCampaignCloneFields,
+        CreateCampaignFields,
+        GetCampaignFields,
+        GetCampaignForCampaignMessageFields,
+        GetCampaignInclude,
+        GetCampaignMessageFields,
+        GetCampaignMessageInclude,
+        GetCampaignRecipientEstimationFields,
+        GetCampaignRecipientEstimationJobFields,
+        GetCampaignSendJobFields,
+        GetCampaignsFields,
+        GetCampaignsInclude,
+        GetCampaignsSort,
+        GetImageForCampaignMessageFields,
+        GetMessagesForCampaignFields,
+        GetMessagesForCampaignInclude,
+        GetTagsForCampaignFields,
+        GetTemplateForCampaignMessageFields,
+        RefreshCampaignRecipientEstimationFields,
+        SendCampaignFields,
+        UpdateCampaignFields,
+        UpdateCampaignMessageFields,
     )
 
 
@@ -550,7 +381,7 @@ class Campaigns(Namespace):
         *,
         filter: Filter | str,
         fields: GetCampaignsFields | Fields | None = None,
-        include: GetCampaignInclude | Sequence[GetCampaignInclude] | None = None,
+        include: GetCampaignsInclude | Sequence[GetCampaignsInclude] | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
         sort: GetCampaignsSort | SortKey | None = None,
@@ -639,7 +470,7 @@ class Campaigns(Namespace):
         id: str,
         *,
         fields: GetMessagesForCampaignFields | Fields | None = None,
-        include: GetCampaignMessageInclude | Sequence[GetCampaignMessageInclude] | None = None,
+        include: GetMessagesForCampaignInclude | Sequence[GetMessagesForCampaignInclude] | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetCampaignMessageResponseCollectionCompoundDocument, CampaignMessageResponseObjectResource]:
         """Get Messages for Campaign.

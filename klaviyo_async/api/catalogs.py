@@ -12,7 +12,7 @@ from ..operation_table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
@@ -97,260 +97,67 @@ if TYPE_CHECKING:
         PostCatalogVariantUpdateJobResponse,
         ServerBISSubscriptionCreateQuery,
     )
-
-    CatalogCategoryBulkCreateJobField: TypeAlias = Literal[
-        "completed_at",
-        "completed_count",
-        "created_at",
-        "errors",
-        "expires_at",
-        "failed_count",
-        "id",
-        "status",
-        "total_count",
-    ]
-    CatalogCategoryField: TypeAlias = Literal["external_id", "id", "name", "updated"]
-    CatalogItemField: TypeAlias = Literal[
-        "created",
-        "custom_metadata",
-        "description",
-        "external_id",
-        "id",
-        "image_full_url",
-        "image_thumbnail_url",
-        "images",
-        "price",
-        "published",
-        "title",
-        "updated",
-        "url",
-    ]
-    CatalogVariantField: TypeAlias = Literal[
-        "created",
-        "custom_metadata",
-        "description",
-        "external_id",
-        "id",
-        "image_full_url",
-        "image_thumbnail_url",
-        "images",
-        "inventory_policy",
-        "inventory_quantity",
-        "price",
-        "published",
-        "sku",
-        "title",
-        "updated",
-        "url",
-    ]
-    GetBulkCreateCatalogItemsJobInclude: TypeAlias = Literal["items"]
-    GetBulkCreateCategoriesJobInclude: TypeAlias = Literal["categories"]
-    GetBulkCreateVariantsJobInclude: TypeAlias = Literal["variants"]
-    GetCatalogCategoriesSort: TypeAlias = Literal["created", "-created"]
-
-    BulkCreateCatalogCategoriesFields = TypedDict(
-        "BulkCreateCatalogCategoriesFields",
-        {"catalog-category-bulk-create-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    BulkCreateCatalogItemsFields = TypedDict(
-        "BulkCreateCatalogItemsFields",
-        {"catalog-item-bulk-create-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    BulkCreateCatalogVariantsFields = TypedDict(
-        "BulkCreateCatalogVariantsFields",
-        {"catalog-variant-bulk-create-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    BulkDeleteCatalogCategoriesFields = TypedDict(
-        "BulkDeleteCatalogCategoriesFields",
-        {"catalog-category-bulk-delete-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    BulkDeleteCatalogItemsFields = TypedDict(
-        "BulkDeleteCatalogItemsFields",
-        {"catalog-item-bulk-delete-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    BulkDeleteCatalogVariantsFields = TypedDict(
-        "BulkDeleteCatalogVariantsFields",
-        {"catalog-variant-bulk-delete-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    BulkUpdateCatalogCategoriesFields = TypedDict(
-        "BulkUpdateCatalogCategoriesFields",
-        {"catalog-category-bulk-update-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    BulkUpdateCatalogItemsFields = TypedDict(
-        "BulkUpdateCatalogItemsFields",
-        {"catalog-item-bulk-update-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    BulkUpdateCatalogVariantsFields = TypedDict(
-        "BulkUpdateCatalogVariantsFields",
-        {"catalog-variant-bulk-update-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    CreateCatalogCategoryFields = TypedDict(
-        "CreateCatalogCategoryFields", {"catalog-category": "Sequence[CatalogCategoryField]"}, total=False
-    )
-    CreateCatalogItemFields = TypedDict(
-        "CreateCatalogItemFields", {"catalog-item": "Sequence[CatalogItemField]"}, total=False
-    )
-    CreateCatalogVariantFields = TypedDict(
-        "CreateCatalogVariantFields", {"catalog-variant": "Sequence[CatalogVariantField]"}, total=False
-    )
-    GetBulkCreateCatalogItemsJobFields = TypedDict(
-        "GetBulkCreateCatalogItemsJobFields",
-        {
-            "catalog-item-bulk-create-job": "Sequence[CatalogCategoryBulkCreateJobField]",
-            "catalog-item": "Sequence[CatalogItemField]",
-        },
-        total=False,
-    )
-    GetBulkCreateCatalogItemsJobsFields = TypedDict(
-        "GetBulkCreateCatalogItemsJobsFields",
-        {"catalog-item-bulk-create-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkCreateCategoriesJobFields = TypedDict(
-        "GetBulkCreateCategoriesJobFields",
-        {
-            "catalog-category-bulk-create-job": "Sequence[CatalogCategoryBulkCreateJobField]",
-            "catalog-category": "Sequence[CatalogCategoryField]",
-        },
-        total=False,
-    )
-    GetBulkCreateCategoriesJobsFields = TypedDict(
-        "GetBulkCreateCategoriesJobsFields",
-        {"catalog-category-bulk-create-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkCreateVariantsJobFields = TypedDict(
-        "GetBulkCreateVariantsJobFields",
-        {
-            "catalog-variant-bulk-create-job": "Sequence[CatalogCategoryBulkCreateJobField]",
-            "catalog-variant": "Sequence[CatalogVariantField]",
-        },
-        total=False,
-    )
-    GetBulkCreateVariantsJobsFields = TypedDict(
-        "GetBulkCreateVariantsJobsFields",
-        {"catalog-variant-bulk-create-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkDeleteCatalogItemsJobFields = TypedDict(
-        "GetBulkDeleteCatalogItemsJobFields",
-        {"catalog-item-bulk-delete-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkDeleteCatalogItemsJobsFields = TypedDict(
-        "GetBulkDeleteCatalogItemsJobsFields",
-        {"catalog-item-bulk-delete-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkDeleteCategoriesJobFields = TypedDict(
-        "GetBulkDeleteCategoriesJobFields",
-        {"catalog-category-bulk-delete-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkDeleteCategoriesJobsFields = TypedDict(
-        "GetBulkDeleteCategoriesJobsFields",
-        {"catalog-category-bulk-delete-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkDeleteVariantsJobFields = TypedDict(
-        "GetBulkDeleteVariantsJobFields",
-        {"catalog-variant-bulk-delete-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkDeleteVariantsJobsFields = TypedDict(
-        "GetBulkDeleteVariantsJobsFields",
-        {"catalog-variant-bulk-delete-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkUpdateCatalogItemsJobFields = TypedDict(
-        "GetBulkUpdateCatalogItemsJobFields",
-        {
-            "catalog-item-bulk-update-job": "Sequence[CatalogCategoryBulkCreateJobField]",
-            "catalog-item": "Sequence[CatalogItemField]",
-        },
-        total=False,
-    )
-    GetBulkUpdateCatalogItemsJobsFields = TypedDict(
-        "GetBulkUpdateCatalogItemsJobsFields",
-        {"catalog-item-bulk-update-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkUpdateCategoriesJobFields = TypedDict(
-        "GetBulkUpdateCategoriesJobFields",
-        {
-            "catalog-category-bulk-update-job": "Sequence[CatalogCategoryBulkCreateJobField]",
-            "catalog-category": "Sequence[CatalogCategoryField]",
-        },
-        total=False,
-    )
-    GetBulkUpdateCategoriesJobsFields = TypedDict(
-        "GetBulkUpdateCategoriesJobsFields",
-        {"catalog-category-bulk-update-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkUpdateVariantsJobFields = TypedDict(
-        "GetBulkUpdateVariantsJobFields",
-        {
-            "catalog-variant-bulk-update-job": "Sequence[CatalogCategoryBulkCreateJobField]",
-            "catalog-variant": "Sequence[CatalogVariantField]",
-        },
-        total=False,
-    )
-    GetBulkUpdateVariantsJobsFields = TypedDict(
-        "GetBulkUpdateVariantsJobsFields",
-        {"catalog-variant-bulk-update-job": "Sequence[CatalogCategoryBulkCreateJobField]"},
-        total=False,
-    )
-    GetCatalogCategoriesFields = TypedDict(
-        "GetCatalogCategoriesFields", {"catalog-category": "Sequence[CatalogCategoryField]"}, total=False
-    )
-    GetCatalogCategoryFields = TypedDict(
-        "GetCatalogCategoryFields", {"catalog-category": "Sequence[CatalogCategoryField]"}, total=False
-    )
-    GetCatalogItemFields = TypedDict(
-        "GetCatalogItemFields",
-        {"catalog-item": "Sequence[CatalogItemField]", "catalog-variant": "Sequence[CatalogVariantField]"},
-        total=False,
-    )
-    GetCatalogItemsFields = TypedDict(
-        "GetCatalogItemsFields",
-        {"catalog-item": "Sequence[CatalogItemField]", "catalog-variant": "Sequence[CatalogVariantField]"},
-        total=False,
-    )
-    GetCatalogVariantFields = TypedDict(
-        "GetCatalogVariantFields", {"catalog-variant": "Sequence[CatalogVariantField]"}, total=False
-    )
-    GetCatalogVariantsFields = TypedDict(
-        "GetCatalogVariantsFields", {"catalog-variant": "Sequence[CatalogVariantField]"}, total=False
-    )
-    GetCategoriesForCatalogItemFields = TypedDict(
-        "GetCategoriesForCatalogItemFields", {"catalog-category": "Sequence[CatalogCategoryField]"}, total=False
-    )
-    GetItemsForCatalogCategoryFields = TypedDict(
-        "GetItemsForCatalogCategoryFields",
-        {"catalog-item": "Sequence[CatalogItemField]", "catalog-variant": "Sequence[CatalogVariantField]"},
-        total=False,
-    )
-    GetVariantsForCatalogItemFields = TypedDict(
-        "GetVariantsForCatalogItemFields", {"catalog-variant": "Sequence[CatalogVariantField]"}, total=False
-    )
-    UpdateCatalogCategoryFields = TypedDict(
-        "UpdateCatalogCategoryFields", {"catalog-category": "Sequence[CatalogCategoryField]"}, total=False
-    )
-    UpdateCatalogItemFields = TypedDict(
-        "UpdateCatalogItemFields", {"catalog-item": "Sequence[CatalogItemField]"}, total=False
-    )
-    UpdateCatalogVariantFields = TypedDict(
-        "UpdateCatalogVariantFields", {"catalog-variant": "Sequence[CatalogVariantField]"}, total=False
+    from .types import (
+        BulkCreateCatalogCategoriesFields,
+        BulkCreateCatalogItemsFields,
+        BulkCreateCatalogVariantsFields,
+        BulkDeleteCatalogCategoriesFields,
+        BulkDeleteCatalogItemsFields,
+        BulkDeleteCatalogVariantsFields,
+        BulkUpdateCatalogCategoriesFields,
+        BulkUpdateCatalogItemsFields,
+        BulkUpdateCatalogVariantsFields,
+        CreateCatalogCategoryFields,
+        CreateCatalogItemFields,
+        CreateCatalogVariantFields,
+        GetBulkCreateCatalogItemsJobFields,
+        GetBulkCreateCatalogItemsJobInclude,
+        GetBulkCreateCatalogItemsJobsFields,
+        GetBulkCreateCategoriesJobFields,
+        GetBulkCreateCategoriesJobInclude,
+        GetBulkCreateCategoriesJobsFields,
+        GetBulkCreateVariantsJobFields,
+        GetBulkCreateVariantsJobInclude,
+        GetBulkCreateVariantsJobsFields,
+        GetBulkDeleteCatalogItemsJobFields,
+        GetBulkDeleteCatalogItemsJobsFields,
+        GetBulkDeleteCategoriesJobFields,
+        GetBulkDeleteCategoriesJobsFields,
+        GetBulkDeleteVariantsJobFields,
+        GetBulkDeleteVariantsJobsFields,
+        GetBulkUpdateCatalogItemsJobFields,
+        GetBulkUpdateCatalogItemsJobInclude,
+        GetBulkUpdateCatalogItemsJobsFields,
+        GetBulkUpdateCategoriesJobFields,
+        GetBulkUpdateCategoriesJobInclude,
+        GetBulkUpdateCategoriesJobsFields,
+        GetBulkUpdateVariantsJobFields,
+        GetBulkUpdateVariantsJobInclude,
+        GetBulkUpdateVariantsJobsFields,
+        GetCatalogCategoriesFields,
+        GetCatalogCategoriesSort,
+        GetCatalogCategoryFields,
+        GetCatalogItemFields,
+        GetCatalogItemInclude,
+        GetCatalogItemsFields,
+        GetCatalogItemsInclude,
+        GetCatalogItemsSort,
+        GetCatalogVariantFields,
+        GetCatalogVariantsFields,
+        GetCatalogVariantsSort,
+        GetCategoriesForCatalogItemFields,
+        GetCategoriesForCatalogItemSort,
+        GetCategoryIdsForCatalogItemSort,
+        GetItemIdsForCatalogCategorySort,
+        GetItemsForCatalogCategoryFields,
+        GetItemsForCatalogCategoryInclude,
+        GetItemsForCatalogCategorySort,
+        GetVariantIdsForCatalogItemSort,
+        GetVariantsForCatalogItemFields,
+        GetVariantsForCatalogItemSort,
+        UpdateCatalogCategoryFields,
+        UpdateCatalogItemFields,
+        UpdateCatalogVariantFields,
     )
 
 
@@ -1151,7 +958,7 @@ class Catalogs(Namespace):
         job_id: str,
         *,
         fields: GetBulkUpdateCatalogItemsJobFields | Fields | None = None,
-        include: GetBulkCreateCatalogItemsJobInclude | Sequence[GetBulkCreateCatalogItemsJobInclude] | None = None,
+        include: GetBulkUpdateCatalogItemsJobInclude | Sequence[GetBulkUpdateCatalogItemsJobInclude] | None = None,
         options: RequestOptions | None = None,
     ) -> GetCatalogItemUpdateJobResponseCompoundDocument:
         """Get Bulk Update Catalog Items Job.
@@ -1202,7 +1009,7 @@ class Catalogs(Namespace):
         job_id: str,
         *,
         fields: GetBulkUpdateCategoriesJobFields | Fields | None = None,
-        include: GetBulkCreateCategoriesJobInclude | Sequence[GetBulkCreateCategoriesJobInclude] | None = None,
+        include: GetBulkUpdateCategoriesJobInclude | Sequence[GetBulkUpdateCategoriesJobInclude] | None = None,
         options: RequestOptions | None = None,
     ) -> GetCatalogCategoryUpdateJobResponseCompoundDocument:
         """Get Bulk Update Categories Job.
@@ -1255,7 +1062,7 @@ class Catalogs(Namespace):
         job_id: str,
         *,
         fields: GetBulkUpdateVariantsJobFields | Fields | None = None,
-        include: GetBulkCreateVariantsJobInclude | Sequence[GetBulkCreateVariantsJobInclude] | None = None,
+        include: GetBulkUpdateVariantsJobInclude | Sequence[GetBulkUpdateVariantsJobInclude] | None = None,
         options: RequestOptions | None = None,
     ) -> GetCatalogVariantUpdateJobResponseCompoundDocument:
         """Get Bulk Update Variants Job.
@@ -1357,7 +1164,7 @@ class Catalogs(Namespace):
         id: str,
         *,
         fields: GetCatalogItemFields | Fields | None = None,
-        include: GetBulkCreateVariantsJobInclude | Sequence[GetBulkCreateVariantsJobInclude] | None = None,
+        include: GetCatalogItemInclude | Sequence[GetCatalogItemInclude] | None = None,
         options: RequestOptions | None = None,
     ) -> GetCatalogItemResponseCompoundDocument:
         """Get Catalog Item.
@@ -1378,10 +1185,10 @@ class Catalogs(Namespace):
         *,
         fields: GetCatalogItemsFields | Fields | None = None,
         filter: Filter | str | None = None,
-        include: GetBulkCreateVariantsJobInclude | Sequence[GetBulkCreateVariantsJobInclude] | None = None,
+        include: GetCatalogItemsInclude | Sequence[GetCatalogItemsInclude] | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetCatalogCategoriesSort | SortKey | None = None,
+        sort: GetCatalogItemsSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetCatalogItemResponseCollectionCompoundDocument, CatalogItemResponseObjectResource]:
         """Get Catalog Items.
@@ -1437,7 +1244,7 @@ class Catalogs(Namespace):
         filter: Filter | str | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetCatalogCategoriesSort | SortKey | None = None,
+        sort: GetCatalogVariantsSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetCatalogVariantResponseCollection, CatalogVariantResponseObjectResource]:
         """Get Catalog Variants.
@@ -1467,7 +1274,7 @@ class Catalogs(Namespace):
         filter: Filter | str | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetCatalogCategoriesSort | SortKey | None = None,
+        sort: GetCategoriesForCatalogItemSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetCatalogCategoryResponseCollection, CatalogCategoryResponseObjectResource]:
         """Get Categories for Catalog Item.
@@ -1496,7 +1303,7 @@ class Catalogs(Namespace):
         filter: Filter | str | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetCatalogCategoriesSort | SortKey | None = None,
+        sort: GetCategoryIdsForCatalogItemSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetCatalogItemCategoriesRelationshipsResponseCollection, CatalogItemCategoryOpDataItem]:
         """Get Category IDs for Catalog Item.
@@ -1525,7 +1332,7 @@ class Catalogs(Namespace):
         filter: Filter | str | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetCatalogCategoriesSort | SortKey | None = None,
+        sort: GetItemIdsForCatalogCategorySort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetCatalogCategoryItemsRelationshipsResponseCollection, CatalogCategoryItemOpDataItem]:
         """Get Item IDs for Catalog Category.
@@ -1553,10 +1360,10 @@ class Catalogs(Namespace):
         *,
         fields: GetItemsForCatalogCategoryFields | Fields | None = None,
         filter: Filter | str | None = None,
-        include: GetBulkCreateVariantsJobInclude | Sequence[GetBulkCreateVariantsJobInclude] | None = None,
+        include: GetItemsForCatalogCategoryInclude | Sequence[GetItemsForCatalogCategoryInclude] | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetCatalogCategoriesSort | SortKey | None = None,
+        sort: GetItemsForCatalogCategorySort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetCatalogItemResponseCollectionCompoundDocument, CatalogItemResponseObjectResource]:
         """Get Items for Catalog Category.
@@ -1592,7 +1399,7 @@ class Catalogs(Namespace):
         filter: Filter | str | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetCatalogCategoriesSort | SortKey | None = None,
+        sort: GetVariantIdsForCatalogItemSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[
         GetCatalogItemVariantsRelationshipsResponseCollection,
@@ -1625,7 +1432,7 @@ class Catalogs(Namespace):
         filter: Filter | str | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetCatalogCategoriesSort | SortKey | None = None,
+        sort: GetVariantsForCatalogItemSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetCatalogVariantResponseCollection, CatalogVariantResponseObjectResource]:
         """Get Variants for Catalog Item.

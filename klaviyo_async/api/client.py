@@ -13,7 +13,7 @@ from ..operation_table import operations
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
@@ -42,49 +42,14 @@ if TYPE_CHECKING:
         ReviewProductExternalId,
         ReviewValuesReportResponseObjectResource,
     )
-
-    GeofenceField: TypeAlias = Literal["id", "latitude", "longitude", "radius"]
-    GetClientReviewValuesReportsGroupBy: TypeAlias = Literal["company_id", "product_id"]
-    GetClientReviewValuesReportsTimeframe: TypeAlias = Literal[
-        "all_time", "last_30_days", "last_365_days", "last_90_days"
-    ]
-    ReviewValuesReportField: TypeAlias = Literal["id", "results"]
-    ReviewField: TypeAlias = Literal[
-        "author",
-        "content",
-        "created",
-        "id",
-        "images",
-        "product",
-        "product.external_id",
-        "product.image_url",
-        "product.name",
-        "product.url",
-        "public_reply",
-        "public_reply.author",
-        "public_reply.content",
-        "public_reply.updated",
-        "rating",
-        "review_type",
-        "smart_quote",
-        "status",
-        "status.rejection_reason",
-        "status.rejection_reason.reason",
-        "status.rejection_reason.status_explanation",
-        "status.value",
-        "title",
-        "updated",
-        "verified",
-    ]
-    GetClientReviewsSort: TypeAlias = Literal["created", "-created", "rating", "-rating", "updated", "-updated"]
-
-    GetClientGeofencesFields = TypedDict(
-        "GetClientGeofencesFields", {"geofence": "Sequence[GeofenceField]"}, total=False
+    from .types import (
+        GetClientGeofencesFields,
+        GetClientReviewsFields,
+        GetClientReviewsSort,
+        GetClientReviewValuesReportsFields,
+        GetClientReviewValuesReportsGroupBy,
+        GetClientReviewValuesReportsTimeframe,
     )
-    GetClientReviewValuesReportsFields = TypedDict(
-        "GetClientReviewValuesReportsFields", {"review-values-report": "Sequence[ReviewValuesReportField]"}, total=False
-    )
-    GetClientReviewsFields = TypedDict("GetClientReviewsFields", {"review": "Sequence[ReviewField]"}, total=False)
 
 
 class Client(Namespace):

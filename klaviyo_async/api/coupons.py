@@ -13,7 +13,7 @@ from ..operation_table import operations
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter
@@ -46,66 +46,23 @@ if TYPE_CHECKING:
         PostCouponCodeResponse,
         PostCouponResponse,
     )
-
-    CouponCodeBulkCreateJobField: TypeAlias = Literal[
-        "completed_at",
-        "completed_count",
-        "created_at",
-        "errors",
-        "expires_at",
-        "failed_count",
-        "id",
-        "status",
-        "total_count",
-    ]
-    CouponField: TypeAlias = Literal["description", "external_id", "id", "monitor_configuration"]
-    CouponCodeField: TypeAlias = Literal["expires_at", "id", "status", "unique_code"]
-    GetBulkCreateCouponCodesJobInclude: TypeAlias = Literal["coupon-codes"]
-    GetCouponCodeInclude: TypeAlias = Literal["coupon"]
-
-    BulkCreateCouponCodesFields = TypedDict(
-        "BulkCreateCouponCodesFields",
-        {"coupon-code-bulk-create-job": "Sequence[CouponCodeBulkCreateJobField]"},
-        total=False,
-    )
-    CreateCouponFields = TypedDict("CreateCouponFields", {"coupon": "Sequence[CouponField]"}, total=False)
-    CreateCouponCodeFields = TypedDict(
-        "CreateCouponCodeFields", {"coupon-code": "Sequence[CouponCodeField]"}, total=False
-    )
-    GetBulkCreateCouponCodeJobsFields = TypedDict(
-        "GetBulkCreateCouponCodeJobsFields",
-        {"coupon-code-bulk-create-job": "Sequence[CouponCodeBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkCreateCouponCodesJobFields = TypedDict(
-        "GetBulkCreateCouponCodesJobFields",
-        {
-            "coupon-code-bulk-create-job": "Sequence[CouponCodeBulkCreateJobField]",
-            "coupon-code": "Sequence[CouponCodeField]",
-        },
-        total=False,
-    )
-    GetCouponFields = TypedDict("GetCouponFields", {"coupon": "Sequence[CouponField]"}, total=False)
-    GetCouponCodeFields = TypedDict(
-        "GetCouponCodeFields",
-        {"coupon-code": "Sequence[CouponCodeField]", "coupon": "Sequence[CouponField]"},
-        total=False,
-    )
-    GetCouponCodesFields = TypedDict(
-        "GetCouponCodesFields",
-        {"coupon-code": "Sequence[CouponCodeField]", "coupon": "Sequence[CouponField]"},
-        total=False,
-    )
-    GetCouponCodesForCouponFields = TypedDict(
-        "GetCouponCodesForCouponFields", {"coupon-code": "Sequence[CouponCodeField]"}, total=False
-    )
-    GetCouponForCouponCodeFields = TypedDict(
-        "GetCouponForCouponCodeFields", {"coupon": "Sequence[CouponField]"}, total=False
-    )
-    GetCouponsFields = TypedDict("GetCouponsFields", {"coupon": "Sequence[CouponField]"}, total=False)
-    UpdateCouponFields = TypedDict("UpdateCouponFields", {"coupon": "Sequence[CouponField]"}, total=False)
-    UpdateCouponCodeFields = TypedDict(
-        "UpdateCouponCodeFields", {"coupon-code": "Sequence[CouponCodeField]"}, total=False
+    from .types import (
+        BulkCreateCouponCodesFields,
+        CreateCouponCodeFields,
+        CreateCouponFields,
+        GetBulkCreateCouponCodeJobsFields,
+        GetBulkCreateCouponCodesJobFields,
+        GetBulkCreateCouponCodesJobInclude,
+        GetCouponCodeFields,
+        GetCouponCodeInclude,
+        GetCouponCodesFields,
+        GetCouponCodesForCouponFields,
+        GetCouponCodesInclude,
+        GetCouponFields,
+        GetCouponForCouponCodeFields,
+        GetCouponsFields,
+        UpdateCouponCodeFields,
+        UpdateCouponFields,
     )
 
 
@@ -348,7 +305,7 @@ class Coupons(Namespace):
         *,
         filter: Filter | str,
         fields: GetCouponCodesFields | Fields | None = None,
-        include: GetCouponCodeInclude | Sequence[GetCouponCodeInclude] | None = None,
+        include: GetCouponCodesInclude | Sequence[GetCouponCodesInclude] | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
         options: RequestOptions | None = None,

@@ -12,7 +12,7 @@ from ..operation_table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields
@@ -29,14 +29,7 @@ if TYPE_CHECKING:
         GetDataSourceResponseCollection,
         PostDataSourceResponse,
     )
-
-    DataSourceField: TypeAlias = Literal["description", "id", "namespace", "title", "visibility"]
-
-    CreateDataSourceFields = TypedDict(
-        "CreateDataSourceFields", {"data-source": "Sequence[DataSourceField]"}, total=False
-    )
-    GetDataSourceFields = TypedDict("GetDataSourceFields", {"data-source": "Sequence[DataSourceField]"}, total=False)
-    GetDataSourcesFields = TypedDict("GetDataSourcesFields", {"data-source": "Sequence[DataSourceField]"}, total=False)
+    from .types import CreateDataSourceFields, GetDataSourceFields, GetDataSourcesFields
 
 
 class CustomObjects(Namespace):

@@ -13,7 +13,7 @@ from ..operation_table import operations
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
@@ -32,174 +32,15 @@ if TYPE_CHECKING:
         GetMetricResponse,
         GetProfileResponse,
     )
-
-    AttributionField: TypeAlias = Literal["id"]
-    EventField: TypeAlias = Literal["datetime", "event_properties", "id", "timestamp", "uuid"]
-    MetricField: TypeAlias = Literal["created", "id", "integration", "name", "updated"]
-    ProfileField: TypeAlias = Literal[
-        "created",
-        "email",
-        "external_id",
-        "first_name",
-        "id",
-        "image",
-        "last_event_date",
-        "last_name",
-        "locale",
-        "location",
-        "location.address1",
-        "location.address2",
-        "location.city",
-        "location.country",
-        "location.ip",
-        "location.latitude",
-        "location.longitude",
-        "location.region",
-        "location.timezone",
-        "location.zip",
-        "organization",
-        "phone_number",
-        "properties",
-        "title",
-        "updated",
-    ]
-    GetEventInclude: TypeAlias = Literal["attributions", "metric", "profile"]
-    GetEventsSort: TypeAlias = Literal["datetime", "-datetime", "timestamp", "-timestamp"]
-    ProfileAdditionalField: TypeAlias = Literal["subscriptions", "predictive_analytics"]
-    ProfileField2: TypeAlias = Literal[
-        "created",
-        "email",
-        "external_id",
-        "first_name",
-        "id",
-        "image",
-        "last_event_date",
-        "last_name",
-        "locale",
-        "location",
-        "location.address1",
-        "location.address2",
-        "location.city",
-        "location.country",
-        "location.ip",
-        "location.latitude",
-        "location.longitude",
-        "location.region",
-        "location.timezone",
-        "location.zip",
-        "organization",
-        "phone_number",
-        "predictive_analytics",
-        "predictive_analytics.average_days_between_orders",
-        "predictive_analytics.average_order_value",
-        "predictive_analytics.churn_probability",
-        "predictive_analytics.expected_date_of_next_order",
-        "predictive_analytics.historic_clv",
-        "predictive_analytics.historic_number_of_orders",
-        "predictive_analytics.predicted_clv",
-        "predictive_analytics.predicted_number_of_orders",
-        "predictive_analytics.ranked_channel_affinity",
-        "predictive_analytics.total_clv",
-        "properties",
-        "subscriptions",
-        "subscriptions.email",
-        "subscriptions.email.marketing",
-        "subscriptions.email.marketing.can_receive_email_marketing",
-        "subscriptions.email.marketing.consent",
-        "subscriptions.email.marketing.consent_timestamp",
-        "subscriptions.email.marketing.custom_method_detail",
-        "subscriptions.email.marketing.double_optin",
-        "subscriptions.email.marketing.last_updated",
-        "subscriptions.email.marketing.list_suppressions",
-        "subscriptions.email.marketing.method",
-        "subscriptions.email.marketing.method_detail",
-        "subscriptions.email.marketing.suppression",
-        "subscriptions.email.open_tracking",
-        "subscriptions.email.open_tracking.can_receive",
-        "subscriptions.email.open_tracking.consent",
-        "subscriptions.email.open_tracking.consent_timestamp",
-        "subscriptions.email.open_tracking.created_timestamp",
-        "subscriptions.email.open_tracking.last_updated",
-        "subscriptions.email.open_tracking.metadata",
-        "subscriptions.email.open_tracking.valid_until",
-        "subscriptions.mobile_push",
-        "subscriptions.mobile_push.marketing",
-        "subscriptions.mobile_push.marketing.can_receive_push_marketing",
-        "subscriptions.mobile_push.marketing.consent",
-        "subscriptions.mobile_push.marketing.consent_timestamp",
-        "subscriptions.sms",
-        "subscriptions.sms.marketing",
-        "subscriptions.sms.marketing.can_receive_sms_marketing",
-        "subscriptions.sms.marketing.consent",
-        "subscriptions.sms.marketing.consent_timestamp",
-        "subscriptions.sms.marketing.last_updated",
-        "subscriptions.sms.marketing.method",
-        "subscriptions.sms.marketing.method_detail",
-        "subscriptions.sms.transactional",
-        "subscriptions.sms.transactional.can_receive_sms_transactional",
-        "subscriptions.sms.transactional.consent",
-        "subscriptions.sms.transactional.consent_timestamp",
-        "subscriptions.sms.transactional.last_updated",
-        "subscriptions.sms.transactional.method",
-        "subscriptions.sms.transactional.method_detail",
-        "subscriptions.whatsapp",
-        "subscriptions.whatsapp.conversational",
-        "subscriptions.whatsapp.conversational.can_receive",
-        "subscriptions.whatsapp.conversational.consent",
-        "subscriptions.whatsapp.conversational.consent_timestamp",
-        "subscriptions.whatsapp.conversational.created_timestamp",
-        "subscriptions.whatsapp.conversational.last_updated",
-        "subscriptions.whatsapp.conversational.metadata",
-        "subscriptions.whatsapp.conversational.phone_number",
-        "subscriptions.whatsapp.conversational.valid_until",
-        "subscriptions.whatsapp.marketing",
-        "subscriptions.whatsapp.marketing.can_receive",
-        "subscriptions.whatsapp.marketing.consent",
-        "subscriptions.whatsapp.marketing.consent_timestamp",
-        "subscriptions.whatsapp.marketing.created_timestamp",
-        "subscriptions.whatsapp.marketing.last_updated",
-        "subscriptions.whatsapp.marketing.metadata",
-        "subscriptions.whatsapp.marketing.phone_number",
-        "subscriptions.whatsapp.marketing.valid_until",
-        "subscriptions.whatsapp.transactional",
-        "subscriptions.whatsapp.transactional.can_receive",
-        "subscriptions.whatsapp.transactional.consent",
-        "subscriptions.whatsapp.transactional.consent_timestamp",
-        "subscriptions.whatsapp.transactional.created_timestamp",
-        "subscriptions.whatsapp.transactional.last_updated",
-        "subscriptions.whatsapp.transactional.metadata",
-        "subscriptions.whatsapp.transactional.phone_number",
-        "subscriptions.whatsapp.transactional.valid_until",
-        "title",
-        "updated",
-    ]
-
-    GetEventFields = TypedDict(
-        "GetEventFields",
-        {
-            "attribution": "Sequence[AttributionField]",
-            "event": "Sequence[EventField]",
-            "metric": "Sequence[MetricField]",
-            "profile": "Sequence[ProfileField]",
-        },
-        total=False,
-    )
-    GetEventsFields = TypedDict(
-        "GetEventsFields",
-        {
-            "attribution": "Sequence[AttributionField]",
-            "event": "Sequence[EventField]",
-            "metric": "Sequence[MetricField]",
-            "profile": "Sequence[ProfileField]",
-        },
-        total=False,
-    )
-    GetMetricForEventFields = TypedDict("GetMetricForEventFields", {"metric": "Sequence[MetricField]"}, total=False)
-    GetProfileForEventAdditionalFields = TypedDict(
-        "GetProfileForEventAdditionalFields", {"profile": "Sequence[ProfileAdditionalField]"}, total=False
-    )
-    GetProfileForEventFields = TypedDict(
-        "GetProfileForEventFields", {"profile": "Sequence[ProfileField2]"}, total=False
+    from .types import (
+        GetEventFields,
+        GetEventInclude,
+        GetEventsFields,
+        GetEventsInclude,
+        GetEventsSort,
+        GetMetricForEventFields,
+        GetProfileForEventAdditionalFields,
+        GetProfileForEventFields,
     )
 
 
@@ -298,7 +139,7 @@ class Events(Namespace):
         *,
         fields: GetEventsFields | Fields | None = None,
         filter: Filter | str | None = None,
-        include: GetEventInclude | Sequence[GetEventInclude] | None = None,
+        include: GetEventsInclude | Sequence[GetEventsInclude] | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
         sort: GetEventsSort | SortKey | None = None,

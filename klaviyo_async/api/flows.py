@@ -12,7 +12,7 @@ from ..operation_table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
@@ -72,312 +72,31 @@ if TYPE_CHECKING:
         TriggerBranchAction,
         UpdateProfileAction,
     )
-
-    FlowAdditionalField: TypeAlias = Literal["definition"]
-    FlowField: TypeAlias = Literal[
-        "archived",
-        "created",
-        "definition",
-        "definition.actions",
-        "definition.entry_action_id",
-        "definition.profile_filter",
-        "definition.profile_filter.condition_groups",
-        "definition.reentry_criteria",
-        "definition.reentry_criteria.duration",
-        "definition.reentry_criteria.unit",
-        "definition.triggers",
-        "id",
-        "name",
-        "status",
-        "trigger_type",
-        "updated",
-    ]
-    FlowActionField: TypeAlias = Literal[
-        "created",
-        "definition",
-        "definition.data",
-        "definition.data.action_output_filter",
-        "definition.data.action_output_filter.condition_groups",
-        "definition.data.branches",
-        "definition.data.current_experiment",
-        "definition.data.current_experiment.allocations",
-        "definition.data.current_experiment.automatic_winner_selection_settings",
-        "definition.data.current_experiment.automatic_winner_selection_settings.automatic_end_date",
-        "definition.data.current_experiment.automatic_winner_selection_settings.automatic_end_statistical_certainty",
-        "definition.data.current_experiment.automatic_winner_selection_settings.enabled",
-        "definition.data.current_experiment.id",
-        "definition.data.current_experiment.name",
-        "definition.data.current_experiment.started",
-        "definition.data.current_experiment.variations",
-        "definition.data.current_experiment.winner_metric",
-        "definition.data.delay_until_time",
-        "definition.data.delay_until_weekdays",
-        "definition.data.experiment_status",
-        "definition.data.list_id",
-        "definition.data.main_action",
-        "definition.data.main_action.data",
-        "definition.data.main_action.data.message",
-        "definition.data.main_action.data.message.action_buttons",
-        "definition.data.main_action.data.message.add_info_link",
-        "definition.data.main_action.data.message.add_opt_out_language",
-        "definition.data.main_action.data.message.add_org_prefix",
-        "definition.data.main_action.data.message.add_tracking_params",
-        "definition.data.main_action.data.message.additional_filters",
-        "definition.data.main_action.data.message.additional_filters.condition_groups",
-        "definition.data.main_action.data.message.android_link",
-        "definition.data.main_action.data.message.badge",
-        "definition.data.main_action.data.message.badge_options",
-        "definition.data.main_action.data.message.badge_options.badge_config",
-        "definition.data.main_action.data.message.badge_options.set_from_property",
-        "definition.data.main_action.data.message.badge_options.value",
-        "definition.data.main_action.data.message.bcc_email",
-        "definition.data.main_action.data.message.body",
-        "definition.data.main_action.data.message.cc_email",
-        "definition.data.main_action.data.message.conversion_metric_id",
-        "definition.data.main_action.data.message.custom_tracking_params",
-        "definition.data.main_action.data.message.dynamic_image",
-        "definition.data.main_action.data.message.from_email",
-        "definition.data.main_action.data.message.from_label",
-        "definition.data.main_action.data.message.id",
-        "definition.data.main_action.data.message.image_id",
-        "definition.data.main_action.data.message.include_contact_card",
-        "definition.data.main_action.data.message.ios_link",
-        "definition.data.main_action.data.message.kv_pairs",
-        "definition.data.main_action.data.message.message_hierarchy",
-        "definition.data.main_action.data.message.name",
-        "definition.data.main_action.data.message.on_open",
-        "definition.data.main_action.data.message.preview_text",
-        "definition.data.main_action.data.message.push_type",
-        "definition.data.main_action.data.message.reply_to_email",
-        "definition.data.main_action.data.message.shorten_links",
-        "definition.data.main_action.data.message.smart_sending_enabled",
-        "definition.data.main_action.data.message.sms_quiet_hours_enabled",
-        "definition.data.main_action.data.message.sound",
-        "definition.data.main_action.data.message.subject_line",
-        "definition.data.main_action.data.message.template_id",
-        "definition.data.main_action.data.message.title",
-        "definition.data.main_action.data.message.transactional",
-        "definition.data.main_action.data.message.vendor_id",
-        "definition.data.main_action.data.message.video_asset_id",
-        "definition.data.main_action.data.message.web_url",
-        "definition.data.main_action.data.status",
-        "definition.data.main_action.id",
-        "definition.data.main_action.links",
-        "definition.data.main_action.links.next",
-        "definition.data.main_action.temporary_id",
-        "definition.data.main_action.type",
-        "definition.data.message",
-        "definition.data.message.action_buttons",
-        "definition.data.message.add_info_link",
-        "definition.data.message.add_opt_out_language",
-        "definition.data.message.add_org_prefix",
-        "definition.data.message.add_tracking_params",
-        "definition.data.message.additional_filters",
-        "definition.data.message.additional_filters.condition_groups",
-        "definition.data.message.android_link",
-        "definition.data.message.badge",
-        "definition.data.message.badge_options",
-        "definition.data.message.badge_options.badge_config",
-        "definition.data.message.badge_options.set_from_property",
-        "definition.data.message.badge_options.value",
-        "definition.data.message.bcc_email",
-        "definition.data.message.body",
-        "definition.data.message.cc_email",
-        "definition.data.message.conversion_metric_id",
-        "definition.data.message.custom_tracking_params",
-        "definition.data.message.dynamic_image",
-        "definition.data.message.from_email",
-        "definition.data.message.from_label",
-        "definition.data.message.headers",
-        "definition.data.message.id",
-        "definition.data.message.image_id",
-        "definition.data.message.include_contact_card",
-        "definition.data.message.ios_link",
-        "definition.data.message.kv_pairs",
-        "definition.data.message.message_hierarchy",
-        "definition.data.message.name",
-        "definition.data.message.on_open",
-        "definition.data.message.preview_text",
-        "definition.data.message.push_type",
-        "definition.data.message.reply_to_email",
-        "definition.data.message.shorten_links",
-        "definition.data.message.smart_sending_enabled",
-        "definition.data.message.sms_quiet_hours_enabled",
-        "definition.data.message.sound",
-        "definition.data.message.subject_line",
-        "definition.data.message.template_id",
-        "definition.data.message.title",
-        "definition.data.message.to_emails",
-        "definition.data.message.transactional",
-        "definition.data.message.url",
-        "definition.data.message.vendor_id",
-        "definition.data.message.video_asset_id",
-        "definition.data.message.web_url",
-        "definition.data.name",
-        "definition.data.on_execution",
-        "definition.data.profile_filter",
-        "definition.data.profile_filter.condition_groups",
-        "definition.data.profile_operations",
-        "definition.data.secondary_value",
-        "definition.data.service_configuration",
-        "definition.data.service_configuration.event_key",
-        "definition.data.service_configuration.event_payload",
-        "definition.data.service_configuration.report_id",
-        "definition.data.service_configuration.service_method_type",
-        "definition.data.service_configuration.tracking_company_id",
-        "definition.data.status",
-        "definition.data.target_days",
-        "definition.data.target_time",
-        "definition.data.timezone",
-        "definition.data.trigger_filter",
-        "definition.data.trigger_filter.condition_groups",
-        "definition.data.trigger_id",
-        "definition.data.trigger_subtype",
-        "definition.data.trigger_type",
-        "definition.data.unit",
-        "definition.data.value",
-        "definition.id",
-        "definition.links",
-        "definition.links.next",
-        "definition.links.next_if_false",
-        "definition.links.next_if_true",
-        "definition.temporary_id",
-        "definition.type",
-        "id",
-        "updated",
-    ]
-    GetActionIdsForFlowSort: TypeAlias = Literal[
-        "action_type", "-action_type", "created", "-created", "id", "-id", "status", "-status", "updated", "-updated"
-    ]
-    TagField: TypeAlias = Literal["id", "name"]
-    GetFlowInclude: TypeAlias = Literal["flow-actions", "tags"]
-    FlowMessageField: TypeAlias = Literal[
-        "channel",
-        "created",
-        "definition",
-        "definition.action_buttons",
-        "definition.add_info_link",
-        "definition.add_opt_out_language",
-        "definition.add_org_prefix",
-        "definition.add_tracking_params",
-        "definition.additional_filters",
-        "definition.additional_filters.condition_groups",
-        "definition.android_link",
-        "definition.badge",
-        "definition.badge_options",
-        "definition.badge_options.badge_config",
-        "definition.badge_options.set_from_property",
-        "definition.badge_options.value",
-        "definition.bcc_email",
-        "definition.body",
-        "definition.cc_email",
-        "definition.conversion_metric_id",
-        "definition.custom_tracking_params",
-        "definition.dynamic_image",
-        "definition.from_email",
-        "definition.from_label",
-        "definition.headers",
-        "definition.id",
-        "definition.image_id",
-        "definition.include_contact_card",
-        "definition.ios_link",
-        "definition.kv_pairs",
-        "definition.message_hierarchy",
-        "definition.name",
-        "definition.on_open",
-        "definition.preview_text",
-        "definition.push_type",
-        "definition.reply_to_email",
-        "definition.shorten_links",
-        "definition.smart_sending_enabled",
-        "definition.sms_quiet_hours_enabled",
-        "definition.sound",
-        "definition.subject_line",
-        "definition.template_id",
-        "definition.title",
-        "definition.to_emails",
-        "definition.transactional",
-        "definition.url",
-        "definition.vendor_id",
-        "definition.video_asset_id",
-        "definition.web_url",
-        "id",
-        "updated",
-    ]
-    FlowField2: TypeAlias = Literal["archived", "created", "id", "name", "status", "trigger_type", "updated"]
-    GetFlowActionInclude: TypeAlias = Literal["flow", "flow-messages"]
-    GetFlowActionMessagesSort: TypeAlias = Literal[
-        "created", "-created", "id", "-id", "name", "-name", "updated", "-updated"
-    ]
-    TemplateField: TypeAlias = Literal["amp", "created", "editor_type", "html", "id", "name", "text", "updated"]
-    GetFlowMessageInclude: TypeAlias = Literal["flow-action", "template"]
-    GetFlowsSort: TypeAlias = Literal[
-        "created",
-        "-created",
-        "id",
-        "-id",
-        "name",
-        "-name",
-        "status",
-        "-status",
-        "trigger_type",
-        "-trigger_type",
-        "updated",
-        "-updated",
-    ]
-
-    CreateFlowAdditionalFields = TypedDict(
-        "CreateFlowAdditionalFields", {"flow": "Sequence[FlowAdditionalField]"}, total=False
-    )
-    CreateFlowFields = TypedDict("CreateFlowFields", {"flow": "Sequence[FlowField]"}, total=False)
-    GetActionForFlowMessageFields = TypedDict(
-        "GetActionForFlowMessageFields", {"flow-action": "Sequence[FlowActionField]"}, total=False
-    )
-    GetActionsForFlowFields = TypedDict(
-        "GetActionsForFlowFields", {"flow-action": "Sequence[FlowActionField]"}, total=False
-    )
-    GetFlowAdditionalFields = TypedDict(
-        "GetFlowAdditionalFields", {"flow": "Sequence[FlowAdditionalField]"}, total=False
-    )
-    GetFlowFields = TypedDict(
-        "GetFlowFields",
-        {"flow-action": "Sequence[FlowActionField]", "flow": "Sequence[FlowField]", "tag": "Sequence[TagField]"},
-        total=False,
-    )
-    GetFlowActionFields = TypedDict(
-        "GetFlowActionFields",
-        {
-            "flow-action": "Sequence[FlowActionField]",
-            "flow-message": "Sequence[FlowMessageField]",
-            "flow": "Sequence[FlowField2]",
-        },
-        total=False,
-    )
-    GetFlowActionMessagesFields = TypedDict(
-        "GetFlowActionMessagesFields", {"flow-message": "Sequence[FlowMessageField]"}, total=False
-    )
-    GetFlowForFlowActionFields = TypedDict("GetFlowForFlowActionFields", {"flow": "Sequence[FlowField2]"}, total=False)
-    GetFlowMessageFields = TypedDict(
-        "GetFlowMessageFields",
-        {
-            "flow-action": "Sequence[FlowActionField]",
-            "flow-message": "Sequence[FlowMessageField]",
-            "template": "Sequence[TemplateField]",
-        },
-        total=False,
-    )
-    GetFlowsFields = TypedDict(
-        "GetFlowsFields",
-        {"flow-action": "Sequence[FlowActionField]", "flow": "Sequence[FlowField2]", "tag": "Sequence[TagField]"},
-        total=False,
-    )
-    GetTagsForFlowFields = TypedDict("GetTagsForFlowFields", {"tag": "Sequence[TagField]"}, total=False)
-    GetTemplateForFlowMessageFields = TypedDict(
-        "GetTemplateForFlowMessageFields", {"template": "Sequence[TemplateField]"}, total=False
-    )
-    UpdateFlowFields = TypedDict("UpdateFlowFields", {"flow": "Sequence[FlowField2]"}, total=False)
-    UpdateFlowActionFields = TypedDict(
-        "UpdateFlowActionFields", {"flow-action": "Sequence[FlowActionField]"}, total=False
+    from .types import (
+        CreateFlowAdditionalFields,
+        CreateFlowFields,
+        GetActionForFlowMessageFields,
+        GetActionIdsForFlowSort,
+        GetActionsForFlowFields,
+        GetActionsForFlowSort,
+        GetFlowActionFields,
+        GetFlowActionInclude,
+        GetFlowActionMessagesFields,
+        GetFlowActionMessagesSort,
+        GetFlowAdditionalFields,
+        GetFlowFields,
+        GetFlowForFlowActionFields,
+        GetFlowInclude,
+        GetFlowMessageFields,
+        GetFlowMessageInclude,
+        GetFlowsFields,
+        GetFlowsInclude,
+        GetFlowsSort,
+        GetMessageIdsForFlowActionSort,
+        GetTagsForFlowFields,
+        GetTemplateForFlowMessageFields,
+        UpdateFlowActionFields,
+        UpdateFlowFields,
     )
 
 
@@ -511,7 +230,7 @@ class Flows(Namespace):
         filter: Filter | str | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetActionIdsForFlowSort | SortKey | None = None,
+        sort: GetActionsForFlowSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetFlowActionEncodedResponseCollection, FlowActionEncodedResponseObjectResource]:
         """Get Actions for Flow.
@@ -671,7 +390,7 @@ class Flows(Namespace):
         *,
         fields: GetFlowsFields | Fields | None = None,
         filter: Filter | str | None = None,
-        include: GetFlowInclude | Sequence[GetFlowInclude] | None = None,
+        include: GetFlowsInclude | Sequence[GetFlowsInclude] | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
         sort: GetFlowsSort | SortKey | None = None,
@@ -710,7 +429,7 @@ class Flows(Namespace):
         filter: Filter | str | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetFlowActionMessagesSort | SortKey | None = None,
+        sort: GetMessageIdsForFlowActionSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[
         GetFlowActionFlowMessageRelationshipResponseCollection,

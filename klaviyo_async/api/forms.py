@@ -12,7 +12,7 @@ from ..operation_table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
@@ -35,30 +35,17 @@ if TYPE_CHECKING:
         GetFormVersionsRelationshipsResponseCollection,
         PostEncodedFormResponse,
     )
-
-    FormField: TypeAlias = Literal[
-        "ab_test", "created_at", "definition", "definition.versions", "id", "name", "status", "updated_at"
-    ]
-    FormField2: TypeAlias = Literal["ab_test", "created_at", "id", "name", "status", "updated_at"]
-    FormVersionField: TypeAlias = Literal[
-        "ab_test", "ab_test.variation_name", "created_at", "form_type", "id", "status", "updated_at", "variation_name"
-    ]
-    GetFormVersionInclude: TypeAlias = Literal["form"]
-    GetFormsSort: TypeAlias = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
-
-    CreateFormFields = TypedDict("CreateFormFields", {"form": "Sequence[FormField]"}, total=False)
-    GetFormFields = TypedDict("GetFormFields", {"form": "Sequence[FormField]"}, total=False)
-    GetFormForFormVersionFields = TypedDict(
-        "GetFormForFormVersionFields", {"form": "Sequence[FormField2]"}, total=False
-    )
-    GetFormVersionFields = TypedDict(
-        "GetFormVersionFields",
-        {"form-version": "Sequence[FormVersionField]", "form": "Sequence[FormField2]"},
-        total=False,
-    )
-    GetFormsFields = TypedDict("GetFormsFields", {"form": "Sequence[FormField2]"}, total=False)
-    GetVersionsForFormFields = TypedDict(
-        "GetVersionsForFormFields", {"form-version": "Sequence[FormVersionField]"}, total=False
+    from .types import (
+        CreateFormFields,
+        GetFormFields,
+        GetFormForFormVersionFields,
+        GetFormsFields,
+        GetFormsSort,
+        GetFormVersionFields,
+        GetFormVersionInclude,
+        GetVersionIdsForFormSort,
+        GetVersionsForFormFields,
+        GetVersionsForFormSort,
     )
 
 
@@ -216,7 +203,7 @@ class Forms(Namespace):
         filter: Filter | str | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetFormsSort | SortKey | None = None,
+        sort: GetVersionIdsForFormSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[
         GetFormVersionsRelationshipsResponseCollection, FormResponseObjectResourceRelationshipsFormVersionsDataItem
@@ -248,7 +235,7 @@ class Forms(Namespace):
         filter: Filter | str | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetFormsSort | SortKey | None = None,
+        sort: GetVersionsForFormSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetFormVersionResponseCollection, FormVersionResponseObjectResource]:
         """Get Versions for Form.

@@ -11,8 +11,8 @@ from klaviyo_async.namespace import Namespace
 from ..operation_table import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from collections.abc import Mapping
+    from typing import Any
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
@@ -30,17 +30,14 @@ if TYPE_CHECKING:
         PatchImageResponse,
         PostImageResponse,
     )
-
-    ImageField: TypeAlias = Literal["format", "hidden", "id", "image_url", "name", "size", "updated_at"]
-    GetImagesSort: TypeAlias = Literal[
-        "format", "-format", "id", "-id", "name", "-name", "size", "-size", "updated_at", "-updated_at"
-    ]
-
-    GetImageFields = TypedDict("GetImageFields", {"image": "Sequence[ImageField]"}, total=False)
-    GetImagesFields = TypedDict("GetImagesFields", {"image": "Sequence[ImageField]"}, total=False)
-    UpdateImageFields = TypedDict("UpdateImageFields", {"image": "Sequence[ImageField]"}, total=False)
-    UploadImageFromFileFields = TypedDict("UploadImageFromFileFields", {"image": "Sequence[ImageField]"}, total=False)
-    UploadImageFromUrlFields = TypedDict("UploadImageFromUrlFields", {"image": "Sequence[ImageField]"}, total=False)
+    from .types import (
+        GetImageFields,
+        GetImagesFields,
+        GetImagesSort,
+        UpdateImageFields,
+        UploadImageFromFileFields,
+        UploadImageFromUrlFields,
+    )
 
 
 class Images(Namespace):

@@ -12,7 +12,7 @@ from ..operation_table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter
@@ -60,97 +60,33 @@ if TYPE_CHECKING:
         PostMetricAggregateResponse,
         TagFlowOpDataItem,
     )
-
-    CustomMetricField: TypeAlias = Literal[
-        "created", "definition", "definition.aggregation_method", "definition.metric_groups", "id", "name", "updated"
-    ]
-    MetricField: TypeAlias = Literal["created", "id", "integration", "name", "updated"]
-    GetCustomMetricInclude: TypeAlias = Literal["metrics"]
-    FlowField: TypeAlias = Literal["archived", "created", "id", "name", "status", "trigger_type", "updated"]
-    MappedMetricField: TypeAlias = Literal["id", "updated"]
-    GetMappedMetricInclude: TypeAlias = Literal["custom-metric", "metric"]
-    GetMetricInclude: TypeAlias = Literal["flow-triggers"]
-    MetricPropertyAdditionalField: TypeAlias = Literal["sample_values"]
-    MetricPropertyField: TypeAlias = Literal["id", "inferred_type", "label", "property", "sample_values"]
-    GetMetricPropertyInclude: TypeAlias = Literal["metric"]
-    MetricAggregateField: TypeAlias = Literal["data", "dates", "id"]
-
-    CreateCustomMetricFields = TypedDict(
-        "CreateCustomMetricFields", {"custom-metric": "Sequence[CustomMetricField]"}, total=False
-    )
-    GetCustomMetricFields = TypedDict(
-        "GetCustomMetricFields",
-        {"custom-metric": "Sequence[CustomMetricField]", "metric": "Sequence[MetricField]"},
-        total=False,
-    )
-    GetCustomMetricForMappedMetricFields = TypedDict(
-        "GetCustomMetricForMappedMetricFields", {"custom-metric": "Sequence[CustomMetricField]"}, total=False
-    )
-    GetCustomMetricsFields = TypedDict(
-        "GetCustomMetricsFields",
-        {"custom-metric": "Sequence[CustomMetricField]", "metric": "Sequence[MetricField]"},
-        total=False,
-    )
-    GetFlowsTriggeredByMetricFields = TypedDict(
-        "GetFlowsTriggeredByMetricFields", {"flow": "Sequence[FlowField]"}, total=False
-    )
-    GetMappedMetricFields = TypedDict(
-        "GetMappedMetricFields",
-        {
-            "custom-metric": "Sequence[CustomMetricField]",
-            "mapped-metric": "Sequence[MappedMetricField]",
-            "metric": "Sequence[MetricField]",
-        },
-        total=False,
-    )
-    GetMappedMetricsFields = TypedDict(
-        "GetMappedMetricsFields",
-        {
-            "custom-metric": "Sequence[CustomMetricField]",
-            "mapped-metric": "Sequence[MappedMetricField]",
-            "metric": "Sequence[MetricField]",
-        },
-        total=False,
-    )
-    GetMetricFields = TypedDict(
-        "GetMetricFields", {"flow": "Sequence[FlowField]", "metric": "Sequence[MetricField]"}, total=False
-    )
-    GetMetricForMappedMetricFields = TypedDict(
-        "GetMetricForMappedMetricFields", {"metric": "Sequence[MetricField]"}, total=False
-    )
-    GetMetricForMetricPropertyFields = TypedDict(
-        "GetMetricForMetricPropertyFields", {"metric": "Sequence[MetricField]"}, total=False
-    )
-    GetMetricPropertyAdditionalFields = TypedDict(
-        "GetMetricPropertyAdditionalFields", {"metric-property": "Sequence[MetricPropertyAdditionalField]"}, total=False
-    )
-    GetMetricPropertyFields = TypedDict(
-        "GetMetricPropertyFields",
-        {"metric-property": "Sequence[MetricPropertyField]", "metric": "Sequence[MetricField]"},
-        total=False,
-    )
-    GetMetricsFields = TypedDict(
-        "GetMetricsFields", {"flow": "Sequence[FlowField]", "metric": "Sequence[MetricField]"}, total=False
-    )
-    GetMetricsForCustomMetricFields = TypedDict(
-        "GetMetricsForCustomMetricFields", {"metric": "Sequence[MetricField]"}, total=False
-    )
-    GetPropertiesForMetricAdditionalFields = TypedDict(
-        "GetPropertiesForMetricAdditionalFields",
-        {"metric-property": "Sequence[MetricPropertyAdditionalField]"},
-        total=False,
-    )
-    GetPropertiesForMetricFields = TypedDict(
-        "GetPropertiesForMetricFields", {"metric-property": "Sequence[MetricPropertyField]"}, total=False
-    )
-    QueryMetricAggregatesFields = TypedDict(
-        "QueryMetricAggregatesFields", {"metric-aggregate": "Sequence[MetricAggregateField]"}, total=False
-    )
-    UpdateCustomMetricFields = TypedDict(
-        "UpdateCustomMetricFields", {"custom-metric": "Sequence[CustomMetricField]"}, total=False
-    )
-    UpdateMappedMetricFields = TypedDict(
-        "UpdateMappedMetricFields", {"mapped-metric": "Sequence[MappedMetricField]"}, total=False
+    from .types import (
+        CreateCustomMetricFields,
+        GetCustomMetricFields,
+        GetCustomMetricForMappedMetricFields,
+        GetCustomMetricInclude,
+        GetCustomMetricsFields,
+        GetCustomMetricsInclude,
+        GetFlowsTriggeredByMetricFields,
+        GetMappedMetricFields,
+        GetMappedMetricInclude,
+        GetMappedMetricsFields,
+        GetMappedMetricsInclude,
+        GetMetricFields,
+        GetMetricForMappedMetricFields,
+        GetMetricForMetricPropertyFields,
+        GetMetricInclude,
+        GetMetricPropertyAdditionalFields,
+        GetMetricPropertyFields,
+        GetMetricPropertyInclude,
+        GetMetricsFields,
+        GetMetricsForCustomMetricFields,
+        GetMetricsInclude,
+        GetPropertiesForMetricAdditionalFields,
+        GetPropertiesForMetricFields,
+        QueryMetricAggregatesFields,
+        UpdateCustomMetricFields,
+        UpdateMappedMetricFields,
     )
 
 
@@ -258,7 +194,7 @@ class Metrics(Namespace):
         self: Caller,
         *,
         fields: GetCustomMetricsFields | Fields | None = None,
-        include: GetCustomMetricInclude | Sequence[GetCustomMetricInclude] | None = None,
+        include: GetCustomMetricsInclude | Sequence[GetCustomMetricsInclude] | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetCustomMetricResponseCollectionCompoundDocument, CustomMetricResponseObjectResource]:
         """Get Custom Metrics.
@@ -330,7 +266,7 @@ class Metrics(Namespace):
         self: Caller,
         *,
         fields: GetMappedMetricsFields | Fields | None = None,
-        include: GetMappedMetricInclude | Sequence[GetMappedMetricInclude] | None = None,
+        include: GetMappedMetricsInclude | Sequence[GetMappedMetricsInclude] | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetMappedMetricResponseCollectionCompoundDocument, MappedMetricResponseObjectResource]:
         """Get Mapped Metrics.
@@ -483,7 +419,7 @@ class Metrics(Namespace):
         *,
         fields: GetMetricsFields | Fields | None = None,
         filter: Filter | str | None = None,
-        include: GetMetricInclude | Sequence[GetMetricInclude] | None = None,
+        include: GetMetricsInclude | Sequence[GetMetricsInclude] | None = None,
         page_cursor: str | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetMetricResponseCollectionCompoundDocument, MetricResponseObjectResource]:

@@ -12,7 +12,7 @@ from ..operation_table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
@@ -77,341 +77,49 @@ if TYPE_CHECKING:
         TagListOpDataItem,
         TagSegmentOpDataItem,
     )
-
-    ProfileBulkImportJobField: TypeAlias = Literal[
-        "completed_at",
-        "completed_count",
-        "created_at",
-        "expires_at",
-        "failed_count",
-        "id",
-        "started_at",
-        "status",
-        "total_count",
-    ]
-    ProfileSuppressionBulkCreateJobField: TypeAlias = Literal[
-        "completed_at", "completed_count", "created_at", "id", "skipped_count", "status", "total_count"
-    ]
-    ProfileAdditionalField: TypeAlias = Literal["subscriptions", "predictive_analytics"]
-    ProfileField: TypeAlias = Literal[
-        "created",
-        "email",
-        "external_id",
-        "first_name",
-        "id",
-        "image",
-        "last_event_date",
-        "last_name",
-        "locale",
-        "location",
-        "location.address1",
-        "location.address2",
-        "location.city",
-        "location.country",
-        "location.ip",
-        "location.latitude",
-        "location.longitude",
-        "location.region",
-        "location.timezone",
-        "location.zip",
-        "organization",
-        "phone_number",
-        "predictive_analytics",
-        "predictive_analytics.average_days_between_orders",
-        "predictive_analytics.average_order_value",
-        "predictive_analytics.churn_probability",
-        "predictive_analytics.expected_date_of_next_order",
-        "predictive_analytics.historic_clv",
-        "predictive_analytics.historic_number_of_orders",
-        "predictive_analytics.predicted_clv",
-        "predictive_analytics.predicted_number_of_orders",
-        "predictive_analytics.ranked_channel_affinity",
-        "predictive_analytics.total_clv",
-        "properties",
-        "subscriptions",
-        "subscriptions.email",
-        "subscriptions.email.marketing",
-        "subscriptions.email.marketing.can_receive_email_marketing",
-        "subscriptions.email.marketing.consent",
-        "subscriptions.email.marketing.consent_timestamp",
-        "subscriptions.email.marketing.custom_method_detail",
-        "subscriptions.email.marketing.double_optin",
-        "subscriptions.email.marketing.last_updated",
-        "subscriptions.email.marketing.list_suppressions",
-        "subscriptions.email.marketing.method",
-        "subscriptions.email.marketing.method_detail",
-        "subscriptions.email.marketing.suppression",
-        "subscriptions.email.open_tracking",
-        "subscriptions.email.open_tracking.can_receive",
-        "subscriptions.email.open_tracking.consent",
-        "subscriptions.email.open_tracking.consent_timestamp",
-        "subscriptions.email.open_tracking.created_timestamp",
-        "subscriptions.email.open_tracking.last_updated",
-        "subscriptions.email.open_tracking.metadata",
-        "subscriptions.email.open_tracking.valid_until",
-        "subscriptions.mobile_push",
-        "subscriptions.mobile_push.marketing",
-        "subscriptions.mobile_push.marketing.can_receive_push_marketing",
-        "subscriptions.mobile_push.marketing.consent",
-        "subscriptions.mobile_push.marketing.consent_timestamp",
-        "subscriptions.sms",
-        "subscriptions.sms.marketing",
-        "subscriptions.sms.marketing.can_receive_sms_marketing",
-        "subscriptions.sms.marketing.consent",
-        "subscriptions.sms.marketing.consent_timestamp",
-        "subscriptions.sms.marketing.last_updated",
-        "subscriptions.sms.marketing.method",
-        "subscriptions.sms.marketing.method_detail",
-        "subscriptions.sms.transactional",
-        "subscriptions.sms.transactional.can_receive_sms_transactional",
-        "subscriptions.sms.transactional.consent",
-        "subscriptions.sms.transactional.consent_timestamp",
-        "subscriptions.sms.transactional.last_updated",
-        "subscriptions.sms.transactional.method",
-        "subscriptions.sms.transactional.method_detail",
-        "subscriptions.whatsapp",
-        "subscriptions.whatsapp.conversational",
-        "subscriptions.whatsapp.conversational.can_receive",
-        "subscriptions.whatsapp.conversational.consent",
-        "subscriptions.whatsapp.conversational.consent_timestamp",
-        "subscriptions.whatsapp.conversational.created_timestamp",
-        "subscriptions.whatsapp.conversational.last_updated",
-        "subscriptions.whatsapp.conversational.metadata",
-        "subscriptions.whatsapp.conversational.phone_number",
-        "subscriptions.whatsapp.conversational.valid_until",
-        "subscriptions.whatsapp.marketing",
-        "subscriptions.whatsapp.marketing.can_receive",
-        "subscriptions.whatsapp.marketing.consent",
-        "subscriptions.whatsapp.marketing.consent_timestamp",
-        "subscriptions.whatsapp.marketing.created_timestamp",
-        "subscriptions.whatsapp.marketing.last_updated",
-        "subscriptions.whatsapp.marketing.metadata",
-        "subscriptions.whatsapp.marketing.phone_number",
-        "subscriptions.whatsapp.marketing.valid_until",
-        "subscriptions.whatsapp.transactional",
-        "subscriptions.whatsapp.transactional.can_receive",
-        "subscriptions.whatsapp.transactional.consent",
-        "subscriptions.whatsapp.transactional.consent_timestamp",
-        "subscriptions.whatsapp.transactional.created_timestamp",
-        "subscriptions.whatsapp.transactional.last_updated",
-        "subscriptions.whatsapp.transactional.metadata",
-        "subscriptions.whatsapp.transactional.phone_number",
-        "subscriptions.whatsapp.transactional.valid_until",
-        "title",
-        "updated",
-    ]
-    ListField: TypeAlias = Literal["created", "id", "name", "opt_in_process", "updated"]
-    GetBulkImportProfilesJobInclude: TypeAlias = Literal["lists"]
-    GetBulkImportProfilesJobsSort: TypeAlias = Literal["created_at", "-created_at"]
-    GetBulkSuppressProfilesJobsSort: TypeAlias = Literal["created", "-created"]
-    ConversationField: TypeAlias = Literal["channel", "id"]
-    ImportErrorField: TypeAlias = Literal[
-        "code", "detail", "id", "original_payload", "source", "source.pointer", "title"
-    ]
-    PushTokenField: TypeAlias = Literal[
-        "background",
-        "created",
-        "enablement_status",
-        "id",
-        "metadata",
-        "metadata.app_build",
-        "metadata.app_id",
-        "metadata.app_name",
-        "metadata.app_version",
-        "metadata.device_id",
-        "metadata.device_model",
-        "metadata.environment",
-        "metadata.klaviyo_sdk",
-        "metadata.manufacturer",
-        "metadata.os_name",
-        "metadata.os_version",
-        "metadata.sdk_version",
-        "platform",
-        "recorded_date",
-        "token",
-        "vendor",
-    ]
-    SegmentField: TypeAlias = Literal[
-        "created",
-        "definition",
-        "definition.condition_groups",
-        "id",
-        "is_active",
-        "is_processing",
-        "is_starred",
-        "name",
-        "updated",
-    ]
-    GetProfileInclude: TypeAlias = Literal["conversation", "lists", "push-tokens", "segments"]
-    GetProfilesInclude: TypeAlias = Literal["conversation", "push-tokens"]
-    GetProfilesSort: TypeAlias = Literal[
-        "created",
-        "-created",
-        "email",
-        "-email",
-        "id",
-        "-id",
-        "subscriptions.email.marketing.list_suppressions.timestamp",
-        "-subscriptions.email.marketing.list_suppressions.timestamp",
-        "subscriptions.email.marketing.suppression.timestamp",
-        "-subscriptions.email.marketing.suppression.timestamp",
-        "updated",
-        "-updated",
-    ]
-    ProfileField2: TypeAlias = Literal[
-        "created",
-        "email",
-        "external_id",
-        "first_name",
-        "id",
-        "image",
-        "last_event_date",
-        "last_name",
-        "locale",
-        "location",
-        "location.address1",
-        "location.address2",
-        "location.city",
-        "location.country",
-        "location.ip",
-        "location.latitude",
-        "location.longitude",
-        "location.region",
-        "location.timezone",
-        "location.zip",
-        "organization",
-        "phone_number",
-        "properties",
-        "title",
-        "updated",
-    ]
-    GetPushTokenInclude: TypeAlias = Literal["profile"]
-    ProfileField3: TypeAlias = Literal["id"]
-
-    BulkImportProfilesFields = TypedDict(
-        "BulkImportProfilesFields", {"profile-bulk-import-job": "Sequence[ProfileBulkImportJobField]"}, total=False
+    from .types import (
+        BulkImportProfilesFields,
+        BulkSuppressProfilesFields,
+        BulkUnsuppressProfilesFields,
+        CreateOrUpdateProfileAdditionalFields,
+        CreateOrUpdateProfileFields,
+        CreateProfileAdditionalFields,
+        CreateProfileFields,
+        GetBulkImportProfilesJobFields,
+        GetBulkImportProfilesJobInclude,
+        GetBulkImportProfilesJobsFields,
+        GetBulkImportProfilesJobsSort,
+        GetBulkSuppressProfilesJobFields,
+        GetBulkSuppressProfilesJobsFields,
+        GetBulkSuppressProfilesJobsSort,
+        GetBulkUnsuppressProfilesJobFields,
+        GetBulkUnsuppressProfilesJobsFields,
+        GetBulkUnsuppressProfilesJobsSort,
+        GetConversationForProfileFields,
+        GetErrorsForBulkImportProfilesJobFields,
+        GetListForBulkImportProfilesJobFields,
+        GetListsForProfileFields,
+        GetProfileAdditionalFields,
+        GetProfileFields,
+        GetProfileForPushTokenAdditionalFields,
+        GetProfileForPushTokenFields,
+        GetProfileInclude,
+        GetProfilesAdditionalFields,
+        GetProfilesFields,
+        GetProfilesForBulkImportProfilesJobAdditionalFields,
+        GetProfilesForBulkImportProfilesJobFields,
+        GetProfilesInclude,
+        GetProfilesSort,
+        GetPushTokenFields,
+        GetPushTokenInclude,
+        GetPushTokensFields,
+        GetPushTokensForProfileFields,
+        GetPushTokensInclude,
+        GetSegmentsForProfileFields,
+        MergeProfilesFields,
+        UpdateProfileAdditionalFields,
+        UpdateProfileFields,
     )
-    BulkSuppressProfilesFields = TypedDict(
-        "BulkSuppressProfilesFields",
-        {"profile-suppression-bulk-create-job": "Sequence[ProfileSuppressionBulkCreateJobField]"},
-        total=False,
-    )
-    BulkUnsuppressProfilesFields = TypedDict(
-        "BulkUnsuppressProfilesFields",
-        {"profile-suppression-bulk-delete-job": "Sequence[ProfileSuppressionBulkCreateJobField]"},
-        total=False,
-    )
-    CreateOrUpdateProfileAdditionalFields = TypedDict(
-        "CreateOrUpdateProfileAdditionalFields", {"profile": "Sequence[ProfileAdditionalField]"}, total=False
-    )
-    CreateOrUpdateProfileFields = TypedDict(
-        "CreateOrUpdateProfileFields", {"profile": "Sequence[ProfileField]"}, total=False
-    )
-    CreateProfileAdditionalFields = TypedDict(
-        "CreateProfileAdditionalFields", {"profile": "Sequence[ProfileAdditionalField]"}, total=False
-    )
-    CreateProfileFields = TypedDict("CreateProfileFields", {"profile": "Sequence[ProfileField]"}, total=False)
-    GetBulkImportProfilesJobFields = TypedDict(
-        "GetBulkImportProfilesJobFields",
-        {"list": "Sequence[ListField]", "profile-bulk-import-job": "Sequence[ProfileBulkImportJobField]"},
-        total=False,
-    )
-    GetBulkImportProfilesJobsFields = TypedDict(
-        "GetBulkImportProfilesJobsFields",
-        {"profile-bulk-import-job": "Sequence[ProfileBulkImportJobField]"},
-        total=False,
-    )
-    GetBulkSuppressProfilesJobFields = TypedDict(
-        "GetBulkSuppressProfilesJobFields",
-        {"profile-suppression-bulk-create-job": "Sequence[ProfileSuppressionBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkSuppressProfilesJobsFields = TypedDict(
-        "GetBulkSuppressProfilesJobsFields",
-        {"profile-suppression-bulk-create-job": "Sequence[ProfileSuppressionBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkUnsuppressProfilesJobFields = TypedDict(
-        "GetBulkUnsuppressProfilesJobFields",
-        {"profile-suppression-bulk-delete-job": "Sequence[ProfileSuppressionBulkCreateJobField]"},
-        total=False,
-    )
-    GetBulkUnsuppressProfilesJobsFields = TypedDict(
-        "GetBulkUnsuppressProfilesJobsFields",
-        {"profile-suppression-bulk-delete-job": "Sequence[ProfileSuppressionBulkCreateJobField]"},
-        total=False,
-    )
-    GetConversationForProfileFields = TypedDict(
-        "GetConversationForProfileFields", {"conversation": "Sequence[ConversationField]"}, total=False
-    )
-    GetErrorsForBulkImportProfilesJobFields = TypedDict(
-        "GetErrorsForBulkImportProfilesJobFields", {"import-error": "Sequence[ImportErrorField]"}, total=False
-    )
-    GetListForBulkImportProfilesJobFields = TypedDict(
-        "GetListForBulkImportProfilesJobFields", {"list": "Sequence[ListField]"}, total=False
-    )
-    GetListsForProfileFields = TypedDict("GetListsForProfileFields", {"list": "Sequence[ListField]"}, total=False)
-    GetProfileAdditionalFields = TypedDict(
-        "GetProfileAdditionalFields", {"profile": "Sequence[ProfileAdditionalField]"}, total=False
-    )
-    GetProfileFields = TypedDict(
-        "GetProfileFields",
-        {
-            "conversation": "Sequence[ConversationField]",
-            "list": "Sequence[ListField]",
-            "profile": "Sequence[ProfileField]",
-            "push-token": "Sequence[PushTokenField]",
-            "segment": "Sequence[SegmentField]",
-        },
-        total=False,
-    )
-    GetProfileForPushTokenAdditionalFields = TypedDict(
-        "GetProfileForPushTokenAdditionalFields", {"profile": "Sequence[ProfileAdditionalField]"}, total=False
-    )
-    GetProfileForPushTokenFields = TypedDict(
-        "GetProfileForPushTokenFields", {"profile": "Sequence[ProfileField]"}, total=False
-    )
-    GetProfilesAdditionalFields = TypedDict(
-        "GetProfilesAdditionalFields", {"profile": "Sequence[ProfileAdditionalField]"}, total=False
-    )
-    GetProfilesFields = TypedDict(
-        "GetProfilesFields",
-        {
-            "conversation": "Sequence[ConversationField]",
-            "profile": "Sequence[ProfileField]",
-            "push-token": "Sequence[PushTokenField]",
-        },
-        total=False,
-    )
-    GetProfilesForBulkImportProfilesJobAdditionalFields = TypedDict(
-        "GetProfilesForBulkImportProfilesJobAdditionalFields",
-        {"profile": "Sequence[ProfileAdditionalField]"},
-        total=False,
-    )
-    GetProfilesForBulkImportProfilesJobFields = TypedDict(
-        "GetProfilesForBulkImportProfilesJobFields", {"profile": "Sequence[ProfileField]"}, total=False
-    )
-    GetPushTokenFields = TypedDict(
-        "GetPushTokenFields",
-        {"profile": "Sequence[ProfileField2]", "push-token": "Sequence[PushTokenField]"},
-        total=False,
-    )
-    GetPushTokensFields = TypedDict(
-        "GetPushTokensFields",
-        {"profile": "Sequence[ProfileField2]", "push-token": "Sequence[PushTokenField]"},
-        total=False,
-    )
-    GetPushTokensForProfileFields = TypedDict(
-        "GetPushTokensForProfileFields", {"push-token": "Sequence[PushTokenField]"}, total=False
-    )
-    GetSegmentsForProfileFields = TypedDict(
-        "GetSegmentsForProfileFields", {"segment": "Sequence[SegmentField]"}, total=False
-    )
-    MergeProfilesFields = TypedDict("MergeProfilesFields", {"profile": "Sequence[ProfileField3]"}, total=False)
-    UpdateProfileAdditionalFields = TypedDict(
-        "UpdateProfileAdditionalFields", {"profile": "Sequence[ProfileAdditionalField]"}, total=False
-    )
-    UpdateProfileFields = TypedDict("UpdateProfileFields", {"profile": "Sequence[ProfileField]"}, total=False)
 
 
 class Profiles(Namespace):
@@ -852,7 +560,7 @@ class Profiles(Namespace):
         fields: GetBulkUnsuppressProfilesJobsFields | Fields | None = None,
         filter: Filter | str | None = None,
         page_cursor: str | None = None,
-        sort: GetBulkSuppressProfilesJobsSort | SortKey | None = None,
+        sort: GetBulkUnsuppressProfilesJobsSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[
         GetBulkProfileSuppressionsRemoveJobResponseCollection, BulkProfileSuppressionsRemoveJobResponseObjectResource
@@ -1201,7 +909,7 @@ class Profiles(Namespace):
         *,
         fields: GetPushTokensFields | Fields | None = None,
         filter: Filter | str | None = None,
-        include: GetPushTokenInclude | Sequence[GetPushTokenInclude] | None = None,
+        include: GetPushTokensInclude | Sequence[GetPushTokensInclude] | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
         options: RequestOptions | None = None,

@@ -12,7 +12,7 @@ from ..operation_table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields
@@ -41,30 +41,14 @@ if TYPE_CHECKING:
         Timeframe,
         ValuesData,
     )
-
-    CampaignValuesReportField: TypeAlias = Literal["id", "results"]
-    FlowSeriesReportField: TypeAlias = Literal["date_times", "id", "results"]
-
-    QueryCampaignValuesFields = TypedDict(
-        "QueryCampaignValuesFields", {"campaign-values-report": "Sequence[CampaignValuesReportField]"}, total=False
-    )
-    QueryFlowSeriesFields = TypedDict(
-        "QueryFlowSeriesFields", {"flow-series-report": "Sequence[FlowSeriesReportField]"}, total=False
-    )
-    QueryFlowValuesFields = TypedDict(
-        "QueryFlowValuesFields", {"flow-values-report": "Sequence[CampaignValuesReportField]"}, total=False
-    )
-    QueryFormSeriesFields = TypedDict(
-        "QueryFormSeriesFields", {"form-series-report": "Sequence[FlowSeriesReportField]"}, total=False
-    )
-    QueryFormValuesFields = TypedDict(
-        "QueryFormValuesFields", {"form-values-report": "Sequence[CampaignValuesReportField]"}, total=False
-    )
-    QuerySegmentSeriesFields = TypedDict(
-        "QuerySegmentSeriesFields", {"segment-series-report": "Sequence[FlowSeriesReportField]"}, total=False
-    )
-    QuerySegmentValuesFields = TypedDict(
-        "QuerySegmentValuesFields", {"segment-values-report": "Sequence[CampaignValuesReportField]"}, total=False
+    from .types import (
+        QueryCampaignValuesFields,
+        QueryFlowSeriesFields,
+        QueryFlowValuesFields,
+        QueryFormSeriesFields,
+        QueryFormValuesFields,
+        QuerySegmentSeriesFields,
+        QuerySegmentValuesFields,
     )
 
 

@@ -12,7 +12,7 @@ from ..operation_table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
@@ -32,46 +32,14 @@ if TYPE_CHECKING:
         ReviewStatusRejected,
         ReviewStatusUnpublished,
     )
-
-    EventField: TypeAlias = Literal["datetime", "event_properties", "id", "timestamp", "uuid"]
-    ReviewField: TypeAlias = Literal[
-        "author",
-        "content",
-        "created",
-        "email",
-        "id",
-        "images",
-        "product",
-        "product.external_id",
-        "product.image_url",
-        "product.name",
-        "product.url",
-        "public_reply",
-        "public_reply.author",
-        "public_reply.content",
-        "public_reply.updated",
-        "rating",
-        "review_type",
-        "smart_quote",
-        "status",
-        "status.rejection_reason",
-        "status.rejection_reason.reason",
-        "status.rejection_reason.status_explanation",
-        "status.value",
-        "title",
-        "updated",
-        "verified",
-    ]
-    GetReviewInclude: TypeAlias = Literal["events"]
-    GetReviewsSort: TypeAlias = Literal["created", "-created", "rating", "-rating", "updated", "-updated"]
-
-    GetReviewFields = TypedDict(
-        "GetReviewFields", {"event": "Sequence[EventField]", "review": "Sequence[ReviewField]"}, total=False
+    from .types import (
+        GetReviewFields,
+        GetReviewInclude,
+        GetReviewsFields,
+        GetReviewsInclude,
+        GetReviewsSort,
+        UpdateReviewFields,
     )
-    GetReviewsFields = TypedDict(
-        "GetReviewsFields", {"event": "Sequence[EventField]", "review": "Sequence[ReviewField]"}, total=False
-    )
-    UpdateReviewFields = TypedDict("UpdateReviewFields", {"review": "Sequence[ReviewField]"}, total=False)
 
 
 class Reviews(Namespace):
@@ -105,7 +73,7 @@ class Reviews(Namespace):
         *,
         fields: GetReviewsFields | Fields | None = None,
         filter: Filter | str | None = None,
-        include: GetReviewInclude | Sequence[GetReviewInclude] | None = None,
+        include: GetReviewsInclude | Sequence[GetReviewsInclude] | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
         sort: GetReviewsSort | SortKey | None = None,

@@ -12,7 +12,7 @@ from ..operation_table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
@@ -42,171 +42,22 @@ if TYPE_CHECKING:
         TagFlowOpDataItem,
         TagResponseObjectResource,
     )
-
-    SegmentField: TypeAlias = Literal[
-        "created",
-        "definition",
-        "definition.condition_groups",
-        "id",
-        "is_active",
-        "is_processing",
-        "is_starred",
-        "name",
-        "updated",
-    ]
-    FlowField: TypeAlias = Literal["archived", "created", "id", "name", "status", "trigger_type", "updated"]
-    GetProfileIdsForSegmentSort: TypeAlias = Literal["joined_group_at", "-joined_group_at"]
-    ProfileAdditionalField: TypeAlias = Literal["subscriptions", "predictive_analytics"]
-    ProfileField: TypeAlias = Literal[
-        "created",
-        "email",
-        "external_id",
-        "first_name",
-        "id",
-        "image",
-        "joined_group_at",
-        "last_event_date",
-        "last_name",
-        "locale",
-        "location",
-        "location.address1",
-        "location.address2",
-        "location.city",
-        "location.country",
-        "location.ip",
-        "location.latitude",
-        "location.longitude",
-        "location.region",
-        "location.timezone",
-        "location.zip",
-        "organization",
-        "phone_number",
-        "predictive_analytics",
-        "predictive_analytics.average_days_between_orders",
-        "predictive_analytics.average_order_value",
-        "predictive_analytics.churn_probability",
-        "predictive_analytics.expected_date_of_next_order",
-        "predictive_analytics.historic_clv",
-        "predictive_analytics.historic_number_of_orders",
-        "predictive_analytics.predicted_clv",
-        "predictive_analytics.predicted_number_of_orders",
-        "predictive_analytics.ranked_channel_affinity",
-        "predictive_analytics.total_clv",
-        "properties",
-        "subscriptions",
-        "subscriptions.email",
-        "subscriptions.email.marketing",
-        "subscriptions.email.marketing.can_receive_email_marketing",
-        "subscriptions.email.marketing.consent",
-        "subscriptions.email.marketing.consent_timestamp",
-        "subscriptions.email.marketing.custom_method_detail",
-        "subscriptions.email.marketing.double_optin",
-        "subscriptions.email.marketing.last_updated",
-        "subscriptions.email.marketing.list_suppressions",
-        "subscriptions.email.marketing.method",
-        "subscriptions.email.marketing.method_detail",
-        "subscriptions.email.marketing.suppression",
-        "subscriptions.email.open_tracking",
-        "subscriptions.email.open_tracking.can_receive",
-        "subscriptions.email.open_tracking.consent",
-        "subscriptions.email.open_tracking.consent_timestamp",
-        "subscriptions.email.open_tracking.created_timestamp",
-        "subscriptions.email.open_tracking.last_updated",
-        "subscriptions.email.open_tracking.metadata",
-        "subscriptions.email.open_tracking.valid_until",
-        "subscriptions.mobile_push",
-        "subscriptions.mobile_push.marketing",
-        "subscriptions.mobile_push.marketing.can_receive_push_marketing",
-        "subscriptions.mobile_push.marketing.consent",
-        "subscriptions.mobile_push.marketing.consent_timestamp",
-        "subscriptions.sms",
-        "subscriptions.sms.marketing",
-        "subscriptions.sms.marketing.can_receive_sms_marketing",
-        "subscriptions.sms.marketing.consent",
-        "subscriptions.sms.marketing.consent_timestamp",
-        "subscriptions.sms.marketing.last_updated",
-        "subscriptions.sms.marketing.method",
-        "subscriptions.sms.marketing.method_detail",
-        "subscriptions.sms.transactional",
-        "subscriptions.sms.transactional.can_receive_sms_transactional",
-        "subscriptions.sms.transactional.consent",
-        "subscriptions.sms.transactional.consent_timestamp",
-        "subscriptions.sms.transactional.last_updated",
-        "subscriptions.sms.transactional.method",
-        "subscriptions.sms.transactional.method_detail",
-        "subscriptions.whatsapp",
-        "subscriptions.whatsapp.conversational",
-        "subscriptions.whatsapp.conversational.can_receive",
-        "subscriptions.whatsapp.conversational.consent",
-        "subscriptions.whatsapp.conversational.consent_timestamp",
-        "subscriptions.whatsapp.conversational.created_timestamp",
-        "subscriptions.whatsapp.conversational.last_updated",
-        "subscriptions.whatsapp.conversational.metadata",
-        "subscriptions.whatsapp.conversational.phone_number",
-        "subscriptions.whatsapp.conversational.valid_until",
-        "subscriptions.whatsapp.marketing",
-        "subscriptions.whatsapp.marketing.can_receive",
-        "subscriptions.whatsapp.marketing.consent",
-        "subscriptions.whatsapp.marketing.consent_timestamp",
-        "subscriptions.whatsapp.marketing.created_timestamp",
-        "subscriptions.whatsapp.marketing.last_updated",
-        "subscriptions.whatsapp.marketing.metadata",
-        "subscriptions.whatsapp.marketing.phone_number",
-        "subscriptions.whatsapp.marketing.valid_until",
-        "subscriptions.whatsapp.transactional",
-        "subscriptions.whatsapp.transactional.can_receive",
-        "subscriptions.whatsapp.transactional.consent",
-        "subscriptions.whatsapp.transactional.consent_timestamp",
-        "subscriptions.whatsapp.transactional.created_timestamp",
-        "subscriptions.whatsapp.transactional.last_updated",
-        "subscriptions.whatsapp.transactional.metadata",
-        "subscriptions.whatsapp.transactional.phone_number",
-        "subscriptions.whatsapp.transactional.valid_until",
-        "title",
-        "updated",
-    ]
-    SegmentAdditionalField: TypeAlias = Literal["profile_count"]
-    SegmentField2: TypeAlias = Literal[
-        "created",
-        "definition",
-        "definition.condition_groups",
-        "id",
-        "is_active",
-        "is_processing",
-        "is_starred",
-        "name",
-        "profile_count",
-        "updated",
-    ]
-    TagField: TypeAlias = Literal["id", "name"]
-    GetSegmentInclude: TypeAlias = Literal["flow-triggers", "tags"]
-    GetSegmentsSort: TypeAlias = Literal["created", "-created", "id", "-id", "name", "-name", "updated", "-updated"]
-
-    CreateSegmentFields = TypedDict("CreateSegmentFields", {"segment": "Sequence[SegmentField]"}, total=False)
-    GetFlowsTriggeredBySegmentFields = TypedDict(
-        "GetFlowsTriggeredBySegmentFields", {"flow": "Sequence[FlowField]"}, total=False
+    from .types import (
+        CreateSegmentFields,
+        GetFlowsTriggeredBySegmentFields,
+        GetProfileIdsForSegmentSort,
+        GetProfilesForSegmentAdditionalFields,
+        GetProfilesForSegmentFields,
+        GetProfilesForSegmentSort,
+        GetSegmentAdditionalFields,
+        GetSegmentFields,
+        GetSegmentInclude,
+        GetSegmentsFields,
+        GetSegmentsInclude,
+        GetSegmentsSort,
+        GetTagsForSegmentFields,
+        UpdateSegmentFields,
     )
-    GetProfilesForSegmentAdditionalFields = TypedDict(
-        "GetProfilesForSegmentAdditionalFields", {"profile": "Sequence[ProfileAdditionalField]"}, total=False
-    )
-    GetProfilesForSegmentFields = TypedDict(
-        "GetProfilesForSegmentFields", {"profile": "Sequence[ProfileField]"}, total=False
-    )
-    GetSegmentAdditionalFields = TypedDict(
-        "GetSegmentAdditionalFields", {"segment": "Sequence[SegmentAdditionalField]"}, total=False
-    )
-    GetSegmentFields = TypedDict(
-        "GetSegmentFields",
-        {"flow": "Sequence[FlowField]", "segment": "Sequence[SegmentField2]", "tag": "Sequence[TagField]"},
-        total=False,
-    )
-    GetSegmentsFields = TypedDict(
-        "GetSegmentsFields",
-        {"flow": "Sequence[FlowField]", "segment": "Sequence[SegmentField]", "tag": "Sequence[TagField]"},
-        total=False,
-    )
-    GetTagsForSegmentFields = TypedDict("GetTagsForSegmentFields", {"tag": "Sequence[TagField]"}, total=False)
-    UpdateSegmentFields = TypedDict("UpdateSegmentFields", {"segment": "Sequence[SegmentField]"}, total=False)
 
 
 class Segments(Namespace):
@@ -323,7 +174,7 @@ class Segments(Namespace):
         filter: Filter | str | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetProfileIdsForSegmentSort | SortKey | None = None,
+        sort: GetProfilesForSegmentSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetSegmentMemberResponseCollection, GetListMemberResponseCollectionDataItem]:
         """Get Profiles for Segment.
@@ -382,7 +233,7 @@ class Segments(Namespace):
         *,
         fields: GetSegmentsFields | Fields | None = None,
         filter: Filter | str | None = None,
-        include: GetSegmentInclude | Sequence[GetSegmentInclude] | None = None,
+        include: GetSegmentsInclude | Sequence[GetSegmentsInclude] | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
         sort: GetSegmentsSort | SortKey | None = None,

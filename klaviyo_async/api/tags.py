@@ -12,7 +12,7 @@ from ..operation_table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
@@ -50,26 +50,20 @@ if TYPE_CHECKING:
         TagSegmentOpDataItem,
         TagUpdateQuery,
     )
-
-    TagField: TypeAlias = Literal["id", "name"]
-    TagGroupField: TypeAlias = Literal["default", "exclusive", "id", "name"]
-    GetTagInclude: TypeAlias = Literal["tag-group"]
-    GetTagGroupsSort: TypeAlias = Literal["id", "-id", "name", "-name"]
-
-    CreateTagFields = TypedDict("CreateTagFields", {"tag": "Sequence[TagField]"}, total=False)
-    CreateTagGroupFields = TypedDict("CreateTagGroupFields", {"tag-group": "Sequence[TagGroupField]"}, total=False)
-    GetTagFields = TypedDict(
-        "GetTagFields", {"tag-group": "Sequence[TagGroupField]", "tag": "Sequence[TagField]"}, total=False
+    from .types import (
+        CreateTagFields,
+        CreateTagGroupFields,
+        GetTagFields,
+        GetTagGroupFields,
+        GetTagGroupForTagFields,
+        GetTagGroupsFields,
+        GetTagGroupsSort,
+        GetTagInclude,
+        GetTagsFields,
+        GetTagsForTagGroupFields,
+        GetTagsInclude,
+        GetTagsSort,
     )
-    GetTagGroupFields = TypedDict("GetTagGroupFields", {"tag-group": "Sequence[TagGroupField]"}, total=False)
-    GetTagGroupForTagFields = TypedDict(
-        "GetTagGroupForTagFields", {"tag-group": "Sequence[TagGroupField]"}, total=False
-    )
-    GetTagGroupsFields = TypedDict("GetTagGroupsFields", {"tag-group": "Sequence[TagGroupField]"}, total=False)
-    GetTagsFields = TypedDict(
-        "GetTagsFields", {"tag-group": "Sequence[TagGroupField]", "tag": "Sequence[TagField]"}, total=False
-    )
-    GetTagsForTagGroupFields = TypedDict("GetTagsForTagGroupFields", {"tag": "Sequence[TagField]"}, total=False)
 
 
 class Tags(Namespace):
@@ -329,10 +323,10 @@ class Tags(Namespace):
         *,
         fields: GetTagsFields | Fields | None = None,
         filter: Filter | str | None = None,
-        include: GetTagInclude | Sequence[GetTagInclude] | None = None,
+        include: GetTagsInclude | Sequence[GetTagsInclude] | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetTagGroupsSort | SortKey | None = None,
+        sort: GetTagsSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetTagResponseCollectionCompoundDocument, TagResponseObjectResource]:
         """Get Tags.

@@ -11,8 +11,8 @@ from klaviyo_async.namespace import Namespace
 from ..operation_table import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from collections.abc import Mapping
+    from typing import Any
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
@@ -47,118 +47,23 @@ if TYPE_CHECKING:
         UniversalContentPartialUpdateQuery,
         UniversalContentResponseObjectResource,
     )
-
-    TemplateField: TypeAlias = Literal["amp", "created", "editor_type", "html", "id", "name", "text", "updated"]
-    TemplateAdditionalField: TypeAlias = Literal["definition"]
-    TemplateField2: TypeAlias = Literal[
-        "amp",
-        "created",
-        "definition",
-        "definition.body",
-        "definition.body.id",
-        "definition.body.properties",
-        "definition.body.properties.css_class",
-        "definition.body.properties.id",
-        "definition.body.sections",
-        "definition.body.styles",
-        "definition.body.styles.background_color",
-        "definition.body.styles.width",
-        "definition.id",
-        "definition.styles",
-        "definition.template_id",
-        "editor_type",
-        "html",
-        "id",
-        "name",
-        "text",
-        "updated",
-    ]
-    TemplateUniversalContentField: TypeAlias = Literal[
-        "created",
-        "definition",
-        "definition.content_type",
-        "definition.data",
-        "definition.data.content",
-        "definition.data.display_options",
-        "definition.data.display_options.content_repeat",
-        "definition.data.display_options.content_repeat.item_alias",
-        "definition.data.display_options.content_repeat.repeat_for",
-        "definition.data.display_options.show_on",
-        "definition.data.display_options.visible_check",
-        "definition.data.styles",
-        "definition.data.styles.background_color",
-        "definition.data.styles.block_background_color",
-        "definition.data.styles.block_border_color",
-        "definition.data.styles.block_border_style",
-        "definition.data.styles.block_border_width",
-        "definition.data.styles.block_padding_bottom",
-        "definition.data.styles.block_padding_left",
-        "definition.data.styles.block_padding_right",
-        "definition.data.styles.block_padding_top",
-        "definition.data.styles.color",
-        "definition.data.styles.extra_css_class",
-        "definition.data.styles.font_family",
-        "definition.data.styles.font_size",
-        "definition.data.styles.font_style",
-        "definition.data.styles.font_weight",
-        "definition.data.styles.inner_padding_bottom",
-        "definition.data.styles.inner_padding_left",
-        "definition.data.styles.inner_padding_right",
-        "definition.data.styles.inner_padding_top",
-        "definition.data.styles.letter_spacing",
-        "definition.data.styles.line_height",
-        "definition.data.styles.mobile_stretch_content",
-        "definition.data.styles.text_align",
-        "definition.data.styles.text_decoration",
-        "definition.data.styles.text_table_layout",
-        "definition.type",
-        "id",
-        "name",
-        "screenshot_status",
-        "screenshot_url",
-        "updated",
-    ]
-    GetAllUniversalContentSort: TypeAlias = Literal[
-        "created", "-created", "id", "-id", "name", "-name", "updated", "-updated"
-    ]
-
-    CloneTemplateFields = TypedDict("CloneTemplateFields", {"template": "Sequence[TemplateField]"}, total=False)
-    CreateTemplateAdditionalFields = TypedDict(
-        "CreateTemplateAdditionalFields", {"template": "Sequence[TemplateAdditionalField]"}, total=False
-    )
-    CreateTemplateFields = TypedDict("CreateTemplateFields", {"template": "Sequence[TemplateField2]"}, total=False)
-    CreateUniversalContentFields = TypedDict(
-        "CreateUniversalContentFields",
-        {"template-universal-content": "Sequence[TemplateUniversalContentField]"},
-        total=False,
-    )
-    GetAllUniversalContentFields = TypedDict(
-        "GetAllUniversalContentFields",
-        {"template-universal-content": "Sequence[TemplateUniversalContentField]"},
-        total=False,
-    )
-    GetTemplateAdditionalFields = TypedDict(
-        "GetTemplateAdditionalFields", {"template": "Sequence[TemplateAdditionalField]"}, total=False
-    )
-    GetTemplateFields = TypedDict("GetTemplateFields", {"template": "Sequence[TemplateField2]"}, total=False)
-    GetTemplatesAdditionalFields = TypedDict(
-        "GetTemplatesAdditionalFields", {"template": "Sequence[TemplateAdditionalField]"}, total=False
-    )
-    GetTemplatesFields = TypedDict("GetTemplatesFields", {"template": "Sequence[TemplateField2]"}, total=False)
-    GetUniversalContentFields = TypedDict(
-        "GetUniversalContentFields",
-        {"template-universal-content": "Sequence[TemplateUniversalContentField]"},
-        total=False,
-    )
-    RenderTemplateFields = TypedDict("RenderTemplateFields", {"template": "Sequence[TemplateField]"}, total=False)
-    UpdateTemplateAdditionalFields = TypedDict(
-        "UpdateTemplateAdditionalFields", {"template": "Sequence[TemplateAdditionalField]"}, total=False
-    )
-    UpdateTemplateFields = TypedDict("UpdateTemplateFields", {"template": "Sequence[TemplateField2]"}, total=False)
-    UpdateUniversalContentFields = TypedDict(
-        "UpdateUniversalContentFields",
-        {"template-universal-content": "Sequence[TemplateUniversalContentField]"},
-        total=False,
+    from .types import (
+        CloneTemplateFields,
+        CreateTemplateAdditionalFields,
+        CreateTemplateFields,
+        CreateUniversalContentFields,
+        GetAllUniversalContentFields,
+        GetAllUniversalContentSort,
+        GetTemplateAdditionalFields,
+        GetTemplateFields,
+        GetTemplatesAdditionalFields,
+        GetTemplatesFields,
+        GetTemplatesSort,
+        GetUniversalContentFields,
+        RenderTemplateFields,
+        UpdateTemplateAdditionalFields,
+        UpdateTemplateFields,
+        UpdateUniversalContentFields,
     )
 
 
@@ -351,7 +256,7 @@ class Templates(Namespace):
         filter: Filter | str | None = None,
         page_cursor: str | None = None,
         page_size: int | None = None,
-        sort: GetAllUniversalContentSort | SortKey | None = None,
+        sort: GetTemplatesSort | SortKey | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetTemplateDndResponseCollection, GetTemplateDndResponseData]:
         """Get Templates.

@@ -12,7 +12,7 @@ from ..operation_table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields
@@ -29,57 +29,7 @@ if TYPE_CHECKING:
         TrackingSettingPartialUpdateQuery,
         TrackingSettingResponseObjectResource,
     )
-
-    TrackingSettingField: TypeAlias = Literal[
-        "auto_add_parameters",
-        "custom_parameters",
-        "id",
-        "utm_campaign",
-        "utm_campaign.campaign",
-        "utm_campaign.campaign.type",
-        "utm_campaign.campaign.value",
-        "utm_campaign.flow",
-        "utm_campaign.flow.type",
-        "utm_campaign.flow.value",
-        "utm_id",
-        "utm_id.campaign",
-        "utm_id.campaign.type",
-        "utm_id.campaign.value",
-        "utm_id.flow",
-        "utm_id.flow.type",
-        "utm_id.flow.value",
-        "utm_medium",
-        "utm_medium.campaign",
-        "utm_medium.campaign.type",
-        "utm_medium.campaign.value",
-        "utm_medium.flow",
-        "utm_medium.flow.type",
-        "utm_medium.flow.value",
-        "utm_source",
-        "utm_source.campaign",
-        "utm_source.campaign.type",
-        "utm_source.campaign.value",
-        "utm_source.flow",
-        "utm_source.flow.type",
-        "utm_source.flow.value",
-        "utm_term",
-        "utm_term.campaign",
-        "utm_term.campaign.type",
-        "utm_term.campaign.value",
-        "utm_term.flow",
-        "utm_term.flow.type",
-        "utm_term.flow.value",
-    ]
-
-    GetTrackingSettingFields = TypedDict(
-        "GetTrackingSettingFields", {"tracking-setting": "Sequence[TrackingSettingField]"}, total=False
-    )
-    GetTrackingSettingsFields = TypedDict(
-        "GetTrackingSettingsFields", {"tracking-setting": "Sequence[TrackingSettingField]"}, total=False
-    )
-    UpdateTrackingSettingFields = TypedDict(
-        "UpdateTrackingSettingFields", {"tracking-setting": "Sequence[TrackingSettingField]"}, total=False
-    )
+    from .types import GetTrackingSettingFields, GetTrackingSettingsFields, UpdateTrackingSettingFields
 
 
 class TrackingSettings(Namespace):

@@ -11,8 +11,8 @@ from klaviyo_async.namespace import Namespace
 from ..operation_table import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from collections.abc import Mapping
+    from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
@@ -29,16 +29,7 @@ if TYPE_CHECKING:
         WebFeedPartialUpdateQuery,
         WebFeedResponseObjectResource,
     )
-
-    WebFeedField: TypeAlias = Literal[
-        "content_type", "created", "id", "name", "request_method", "status", "updated", "url"
-    ]
-    GetWebFeedsSort: TypeAlias = Literal["created", "-created", "name", "-name", "updated", "-updated"]
-
-    CreateWebFeedFields = TypedDict("CreateWebFeedFields", {"web-feed": "Sequence[WebFeedField]"}, total=False)
-    GetWebFeedFields = TypedDict("GetWebFeedFields", {"web-feed": "Sequence[WebFeedField]"}, total=False)
-    GetWebFeedsFields = TypedDict("GetWebFeedsFields", {"web-feed": "Sequence[WebFeedField]"}, total=False)
-    UpdateWebFeedFields = TypedDict("UpdateWebFeedFields", {"web-feed": "Sequence[WebFeedField]"}, total=False)
+    from .types import CreateWebFeedFields, GetWebFeedFields, GetWebFeedsFields, GetWebFeedsSort, UpdateWebFeedFields
 
 
 class WebFeeds(Namespace):

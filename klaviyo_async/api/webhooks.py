@@ -12,7 +12,7 @@ from ..operation_table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from typing import Any
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields
@@ -32,31 +32,16 @@ if TYPE_CHECKING:
         WebhookResponseObjectResource,
         WebhookTopicResponseObjectResource,
     )
-
-    WebhookField: TypeAlias = Literal[
-        "created_at", "description", "enabled", "endpoint_url", "id", "name", "updated_at"
-    ]
-    WebhookTopicField: TypeAlias = Literal["id"]
-    GetWebhookInclude: TypeAlias = Literal["webhook-topics"]
-
-    CreateWebhookFields = TypedDict("CreateWebhookFields", {"webhook": "Sequence[WebhookField]"}, total=False)
-    GetWebhookFields = TypedDict(
-        "GetWebhookFields",
-        {"webhook-topic": "Sequence[WebhookTopicField]", "webhook": "Sequence[WebhookField]"},
-        total=False,
+    from .types import (
+        CreateWebhookFields,
+        GetWebhookFields,
+        GetWebhookInclude,
+        GetWebhooksFields,
+        GetWebhooksInclude,
+        GetWebhookTopicFields,
+        GetWebhookTopicsFields,
+        UpdateWebhookFields,
     )
-    GetWebhookTopicFields = TypedDict(
-        "GetWebhookTopicFields", {"webhook-topic": "Sequence[WebhookTopicField]"}, total=False
-    )
-    GetWebhookTopicsFields = TypedDict(
-        "GetWebhookTopicsFields", {"webhook-topic": "Sequence[WebhookTopicField]"}, total=False
-    )
-    GetWebhooksFields = TypedDict(
-        "GetWebhooksFields",
-        {"webhook-topic": "Sequence[WebhookTopicField]", "webhook": "Sequence[WebhookField]"},
-        total=False,
-    )
-    UpdateWebhookFields = TypedDict("UpdateWebhookFields", {"webhook": "Sequence[WebhookField]"}, total=False)
 
 
 class Webhooks(Namespace):
@@ -169,7 +154,7 @@ class Webhooks(Namespace):
         self: Caller,
         *,
         fields: GetWebhooksFields | Fields | None = None,
-        include: GetWebhookInclude | Sequence[GetWebhookInclude] | None = None,
+        include: GetWebhooksInclude | Sequence[GetWebhooksInclude] | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[GetWebhookResponseCollectionCompoundDocument, WebhookResponseObjectResource]:
         """Get Webhooks.
