@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import Factory, define
+
 from codegen.ir import Array, Mapping, Object, OneOf, Scalar, Time, Type
 from codegen.render import annotation, literal, members, needs
 from klaviyo_async.operation import Caps, Operation, Parameter
@@ -23,23 +25,37 @@ def render(env: Environment, endpoints: Iterable[Endpoint], tags: dict[str, str]
     for endpoint in endpoints:
         by_tag[endpoint.operation.tag].append(endpoint)
     names = {endpoint.operation.name for group in by_tag.values() for endpoint in group}
+    types = Types()
     files = {}
     for module, group in by_tag.items():
-        page = _Module(module, group, names)
+        page = _Module(module, group, names, types)
         files[f"{module}.py"] = env.get_template("api_module.py.jinja").render(tag=tags[module], **page.context())
+    files["types.py"] = env.get_template("api_types.py.jinja").render(
+        literals=types.literals, fieldsets=types.fieldsets
+    )
     files["__init__.py"] = env.get_template("api_init.py.jinja").render(
-        namespaces=[(module, class_name(module)) for module in by_tag], tags=tags
+        namespaces=[(module, pascal_case(module)) for module in by_tag], tags=tags
     )
     return files
 
 
-def class_name(module: str) -> str:
-    """The class of a tag's module: `data_privacy` → `DataPrivacy`."""
-    return "".join(part.capitalize() for part in module.split("_"))
+def pascal_case(name: str) -> str:
+    """`data_privacy` and `push-token` as class names have it: `DataPrivacy`, `PushToken`."""
+    return "".join(part.capitalize() for part in name.replace("-", "_").split("_"))
+
+
+@define
+class Types:
+    """The aliases that signatures name. They have a module of their own, which only type checkers read."""
+
+    literals: list[tuple[str, str]] = Factory(list)
+    """Name and text of each set of allowed values."""
+    fieldsets: list[tuple[str, list[tuple[str, str]]]] = Factory(list)
+    """Name of each fieldset, and for its resource types what they allow."""
 
 
 class _Module:
-    def __init__(self, module: str, group: list[Endpoint], operations: set[str]) -> None:
+    def __init__(self, module: str, group: list[Endpoint], operations: set[str], types: Types) -> None:
         self.module = module
         self.group = group
         self.operations = operations
@@ -47,8 +63,7 @@ class _Module:
             "klaviyo_async.session": {"Caller"},
             "klaviyo_async.client": {"RequestOptions"},
         }
-        self.literals: dict[tuple[str, ...], str] = {}
-        self.fieldsets: list[tuple[str, list[tuple[str, str]]]] = []
+        self.types = types
         self.unset = False
 
     def context(self) -> dict[str, Any]:
@@ -56,14 +71,10 @@ class _Module:
         aliases = list(self._aliases())
         return {
             "module": self.module,
-            "class": class_name(self.module),
+            "class": pascal_case(self.module),
             "endpoints": endpoints,
             "aliases": aliases,
             "functions": [each["name"] for each in endpoints] + [alias for alias, _ in aliases],
-            "literals": [
-                (name, f"Literal[{', '.join(map(literal, values))}]") for values, name in self.literals.items()
-            ],
-            "fieldsets": self.fieldsets,
             "names": self.names,
             "unset": self.unset,
         }
@@ -109,17 +120,10 @@ class _Module:
         return " | ".join(dict.fromkeys(parts))
 
     def _literal(self, values: tuple[str, ...], name: str) -> str:
-        """The name of a set of allowed values, one for all places of the module that take the same."""
-        self._import("typing", "Literal", "TypeAlias")
-        if values not in self.literals:
-            taken = set(self.literals.values())
-            number = 1
-            unique = name
-            while unique in taken:
-                number += 1
-                unique = f"{name}{number}"
-            self.literals[values] = unique
-        return self.literals[values]
+        """The alias for a set of allowed values."""
+        self.types.literals.append((name, f"Literal[{', '.join(map(literal, values))}]"))
+        self._import(".types", name)
+        return name
 
     # --- one endpoint
 
@@ -171,7 +175,7 @@ class _Module:
 
     def _parameter(self, operation: Operation, parameter: Parameter) -> str:
         name, kind = parameter.name, parameter.kind
-        pascal = "".join(part.capitalize() for part in operation.name.split("_"))
+        pascal = pascal_case(operation.name)
         text = {"integer": "int", "boolean": "bool", "page_size": "int"}.get(kind, "str")
         if kind == "filter":
             self._import("klaviyo_async.filter", "Filter")
@@ -186,23 +190,24 @@ class _Module:
         elif kind in {"fields", "additional_fields"}:
             text = self._fieldset(operation, kind, pascal)
         elif parameter.enum:
-            text = self._literal(parameter.enum, pascal + "".join(part.capitalize() for part in name.split("_")))
+            text = self._literal(parameter.enum, pascal + pascal_case(name))
         if parameter.required and name != "company_id":
             return f"{name}: {text}"
         return f"{name}: {text} | None = None"
 
     def _fieldset(self, operation: Operation, kind: str, pascal: str) -> str:
         families = operation.fields if kind == "fields" else operation.additional_fields
-        self._import("collections.abc", "Sequence")
-        self._import("typing", "TypedDict")
-        self._import("klaviyo_async.filter", "Fields")
         suffix = "Field" if kind == "fields" else "AdditionalField"
         keys = []
         for resource, values in families.items():
-            name = "".join(part.capitalize() for part in resource.replace("-", "_").split("_")) + suffix
-            keys.append((resource, self._literal(values, name) if values else "str"))
+            name = pascal + pascal_case(resource) + suffix
+            if values:
+                self.types.literals.append((name, f"Literal[{', '.join(map(literal, values))}]"))
+            keys.append((resource, name if values else "str"))
         name = f"{pascal}{suffix}s"
-        self.fieldsets.append((name, keys))
+        self.types.fieldsets.append((name, keys))
+        self._import(".types", name)
+        self._import("klaviyo_async.filter", "Fields")
         return f"{name} | Fields"
 
     def _body(self, endpoint: Endpoint) -> str | None:

@@ -7,7 +7,9 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import field
+
+from klaviyo_async.record import frozen
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _EMPTY: Mapping[str, Any] = MappingProxyType({})

@@ -1,0 +1,56 @@
+"""Small immutable attrs classes, built fast: a program that starts up waits for each class that it uses.
+
+attrs compiles comparison, hash and repr for each class, which is most of what a class costs. Here all classes share one
+of each, written against `attrs.fields`; all else is attrs' own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, overload
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["frozen"]
+
+C = TypeVar("C", bound=type)
+
+
+@overload
+@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
+def frozen(cls: C, /) -> C: ...
+@overload
+@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
+def frozen(*, kw_only: bool = False, eq: bool = True) -> Callable[[C], C]: ...
+def frozen(cls: C | None = None, /, *, kw_only: bool = False, eq: bool = True) -> C | Callable[[C], C]:
+    """`attrs.frozen` with slots. With `eq=False` an instance equals only itself."""
+
+    def make(cls: C) -> C:
+        methods = {"__repr__": _repr} | ({"__eq__": _equal, "__hash__": _hash} if eq else {})
+        for name, method in methods.items():
+            if name not in cls.__dict__:
+                setattr(cls, name, method)
+        return attrs.frozen(cls, kw_only=kw_only, eq=False, repr=False, weakref_slot=False, match_args=not kw_only)
+
+    return make if cls is None else make(cls)
+
+
+def _values(self: Any) -> tuple[Any, ...]:
+    return tuple(getattr(self, field.name) for field in attrs.fields(type(self)) if field.eq)
+
+
+def _equal(self: Any, other: object) -> bool:
+    if type(other) is not type(self):
+        return NotImplemented
+    return bool(_values(self) == _values(other))
+
+
+def _hash(self: Any) -> int:
+    return hash((type(self), *_values(self)))
+
+
+def _repr(self: Any) -> str:
+    shown = (f"{field.name}={getattr(self, field.name)!r}" for field in attrs.fields(type(self)) if field.repr)
+    return f"{type(self).__qualname__}({', '.join(shown)})"
