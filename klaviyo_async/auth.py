@@ -121,12 +121,13 @@ def auth_of(auth: object) -> Auth:
         raise ConfigurationError(f"auth is the class {auth.__name__}: give an instance of it.")
     if isinstance(auth, str):
         raise ConfigurationError("auth is a str: give the key as api_key, or wrap it: ApiKey(…).")
-    authorize = getattr(auth, "authorize", auth)
-    if not callable(authorize):
+    authorize: Any = getattr(auth, "authorize", auth)
+    function: Callable[[], str | Awaitable[str]] = authorize
+    if not callable(function):
         raise ConfigurationError(
             f"auth has to have an async method authorize() that gives the header; {type(auth).__name__} has none."
         )
-    return CallableAuth(authorize)
+    return CallableAuth(function)
 
 
 def digest(*parts: str) -> str:

@@ -250,12 +250,13 @@ def _company(company_id: object) -> str | None:
 def _origin(base_url: object) -> str:
     from yarl import URL  # noqa: PLC0415 - with aiohttp; not needed to import the package
 
+    url = URL()
     try:
-        url = URL(base_url)  # type: ignore[arg-type]
+        url = URL(str(base_url))
         good = url.scheme in {"http", "https"} and bool(url.host) and url.user is None and url.password is None
         good = good and url.raw_path in {"", "/"} and not url.raw_query_string and not url.raw_fragment
         origin = str(url.origin()) if good else ""
-    except (ValueError, TypeError):
+    except ValueError:
         origin = ""
     if not origin:
         # Not echoed: it may hold a password.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import evolve, field, frozen
 from multidict import CIMultiDict
@@ -31,7 +31,7 @@ class Headers(Mapping[str, str]):
             self._items = items._items
         elif isinstance(items, Mapping):
             self._items = CIMultiDict()
-            for name, value in items.items():
+            for name, value in cast("Mapping[str, str]", items).items():
                 # Of two spellings of one name the later wins, as in a plain mapping with one key.
                 self._items[name] = value
         else:

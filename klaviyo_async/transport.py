@@ -288,7 +288,8 @@ def _what(failure: Exception, origin: str) -> str:
     if isinstance(failure, aiohttp.ClientConnectorError):
         return f"no connection to {origin} came about ({failure.os_error.strerror or failure.os_error})."
     if isinstance(failure, aiohttp.ClientResponseError):
-        return f"{origin} answered with something that is not HTTP ({failure.message})."
+        said = " ".join(failure.message.split())
+        return f"{origin} answered with something that is not HTTP ({said})."
     if isinstance(failure, aiohttp.ClientPayloadError):
         return f"the connection to {origin} broke in the middle of the answer."
     return f"the connection to {origin} broke ({failure or type(failure).__name__})."

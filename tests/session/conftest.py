@@ -1,121 +1,16 @@
-"""A loopback server that answers as told, byte for byte where need be, and clients of it."""
+"""Fixtures: a loopback server, and clients of it."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from klaviyo_async import Klaviyo
+from tests.session.wire import Recorder, Server
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-
-class Connection:
-    """What one client connection did: the raw requests, and how it ended."""
-
-    def __init__(self) -> None:
-        self.requests: list[Received] = []
-        self.closed = False
-
-
-class Received:
-    """One request as it came over the wire."""
-
-    def __init__(self, head: bytes, body: bytes) -> None:
-        first, *lines = head.decode("latin-1").split("\r\n")
-        self.method, self.target, _ = first.split(" ", 2)
-        self.headers = {
-            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)
-        }
-        self.body = body
-
-
-Answer = "Callable[[Received, asyncio.StreamWriter], Awaitable[bool | None]]"
-
-
-class Server:
-    """Answers each request with the next of `answers`; the last one again and again. Bytes are written as they are."""
-
-    def __init__(self) -> None:
-        self.answers: list[Any] = []
-        self.connections: list[Connection] = []
-        self.url = ""
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._turn = 0
-
-    @property
-    def requests(self) -> list[Received]:
-        return [request for connection in self.connections for request in connection.requests]
-
-    def plan(self, *answers: Any) -> None:
-        self.answers = list(answers)
-        self._turn = 0
-
-    async def start(self, **options: Any) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, **options)
-        port = self._server.sockets[0].getsockname()[1]
-        self.url = f"{'https' if options.get('ssl') else 'http'}://127.0.0.1:{port}"
-
-    async def stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        connection = Connection()
-        self.connections.append(connection)
-        try:
-            while True:
-                request = await _receive(reader)
-                connection.requests.append(request)
-                answer = self.answers[min(self._turn, len(self.answers) - 1)]
-                self._turn += 1
-                if isinstance(answer, bytes):
-                    writer.write(answer)
-                    await writer.drain()
-                elif await answer(request, writer):
-                    break
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            connection.closed = True
-            self._tasks.discard(task)
-            writer.close()
-
-
-async def _receive(reader: asyncio.StreamReader) -> Received:
-    head = (await reader.readuntil(b"\r\n\r\n"))[:-4]
-    request = Received(head, b"")
-    if request.headers.get("transfer-encoding") == "chunked":
-        while size := int((await reader.readuntil(b"\r\n")).strip(), 16):
-            request.body += (await reader.readexactly(size + 2))[:-2]
-        await reader.readuntil(b"\r\n")
-    else:
-        request.body = await reader.readexactly(int(request.headers.get("content-length", 0)))
-    return request
-
-
-def answer(
-    status: int = 200,
-    body: bytes = b"",
-    *,
-    content_type: str | None = "application/vnd.api+json",
-    length: int | None = None,
-    **headers: str,
-) -> bytes:
-    """A whole HTTP answer."""
-    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body) if length is None else length}"]
-    if content_type is not None:
-        lines.append(f"Content-Type: {content_type}")
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
 @pytest.fixture
@@ -129,3 +24,26 @@ async def server() -> AsyncIterator[Server]:
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KLAVIYO_API_KEY", raising=False)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+async def klaviyo(server: Server, recorder: Recorder) -> AsyncIterator[Klaviyo]:
+    async with Klaviyo("pk_very_secret", base_url=server.url, limiter=recorder, timeout=5) as made:
+        yield made
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Retries don't sleep, but say for how long they would have."""
+    slept: list[float] = []
+
+    async def nap(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("klaviyo_async.session.sleep", nap)
+    return slept
