@@ -32,6 +32,7 @@ from openapi_python_client.parser.properties.uuid import UuidProperty
 
 from codegen.errors import CodegenError
 from codegen.ir import Array, Choice, Field, Mapping, Model, Object, OneOf, Scalar, Time, Type
+from klaviyo_async import model as runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,7 +52,8 @@ _SCALARS: dict[type, Type] = {
     DateTimeProperty: Time(),
     DateProperty: Time(day=True),
 }
-_RESERVED = {"self", "additional_properties", "http", "related", "from_dict", "from_json", "to_dict", "to_json"}
+_METHODS = frozenset(name for name in dir(runtime.Model) if not name.startswith("__")) | {"additional_properties"}
+_RESERVED = frozenset({"_decode", "_extra", "_values", "_wires"})
 
 
 def python_name(wire: str) -> str:
@@ -60,7 +62,13 @@ def python_name(wire: str) -> str:
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     if not name or name[0].isdigit():
         name = f"field_{name}"
-    return f"{name}_" if keyword.iskeyword(name) or name in _RESERVED else name
+    return f"{name}_" if keyword.iskeyword(name) or name == "self" else name
+
+
+def field_name(wire: str) -> str:
+    """The name of a model's field: as `python_name`, apart from what every model has already."""
+    name = python_name(wire)
+    return f"{name}_" if name in _METHODS or name in _RESERVED or name.startswith(("__", "_raw_")) else name
 
 
 def parse(document: dict[str, Any], source: Path) -> tuple[GeneratorData, Config]:
@@ -150,7 +158,7 @@ class Reader:
             fields.append(
                 Field(
                     wire=wire,
-                    name=python_name(wire),
+                    name=field_name(wire),
                     type=kind,
                     required=each.required,
                     constants=_constants(kind, raw.get(each.name)),

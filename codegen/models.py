@@ -10,6 +10,7 @@ from attrs import evolve
 from codegen.dedupe import merge_inline, names_in, reachable
 from codegen.ir import Array, Choice, Mapping, Model, OneOf, Type
 from codegen.render import References, alias_text, field_line, is_constant, module_name, needs
+from klaviyo_async.model import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _LONG = 16
+_OF_DOCUMENTS = frozenset(vars(Document))
 
 
 def settle(
@@ -44,7 +46,10 @@ def settle(
         fields = []
         for each in models[key].fields:
             pascal = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^0-9A-Za-z]+", each.wire))
-            fields.append(evolve(each, type=named(each.type, key + pascal)))
+            # Only documents have `http` and `related`; elsewhere these are names like any other.
+            taken = key in documents and each.name in _OF_DOCUMENTS
+            name = f"{each.name}_" if taken else each.name
+            fields.append(evolve(each, name=name, type=named(each.type, key + pascal)))
         models[key] = evolve(models[key], fields=tuple(fields), document=key in documents)
     return merge_inline(models, frozenset(roots)), aliases
 

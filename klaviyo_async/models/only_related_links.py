@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from klaviyo_async.model import Model, field, model
+from klaviyo_async.model import Model, model
 
 
 @model
 class OnlyRelatedLinks(Model):
     """Schema `OnlyRelatedLinks`."""
 
-    related_: str = field(wire="related")
+    related: str

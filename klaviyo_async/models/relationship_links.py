@@ -11,4 +11,4 @@ class RelationshipLinks(Model):
     """Schema `RelationshipLinks`."""
 
     self_: str = field(wire="self")
-    related_: str = field(wire="related")
+    related: str
