@@ -72,7 +72,11 @@ class _File:
             raise QueryError(f"file: a path, bytes or a binary file object is wanted, not {type(source).__name__}.")
         self.source: Any = source
         kind, suffix = next(((kind, suffix) for magic, kind, suffix in _SIGNATURES if head.startswith(magic)), ("", ""))
-        self.filename = own_name or name or ("image." + suffix if suffix else "file")
+        if own_name is None and suffix:
+            # Bytes have no name of their own; what they are can be seen.
+            stem = name or "image"
+            own_name = stem if stem.endswith("." + suffix) else f"{stem}.{suffix}"
+        self.filename = own_name or name or "file"
         self.content_type = kind or mimetypes.guess_type(self.filename)[0] or "application/octet-stream"
 
     def _measure(self, source: Any) -> int | None:

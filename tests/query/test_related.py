@@ -1,0 +1,107 @@
+"""Included resources by relationship, in models and in plain JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from klaviyo_async import models
+from klaviyo_async.model import Document
+from klaviyo_async.related import related
+
+
+def page(resources: list[Any], included: Any) -> dict[str, Any]:
+    made = {"data": resources, "links": {"self": "x"}, "included": included}
+    return {key: value for key, value in made.items() if value is not ...}
+
+
+TOKENS = [{"type": "push-token", "id": str(number), "attributes": {"token": f"t{number}"}} for number in range(3)]
+PROFILE = {
+    "type": "profile",
+    "id": "p",
+    "attributes": {},
+    "relationships": {
+        "push-tokens": {"data": [{"type": "push-token", "id": "2"}, {"type": "push-token", "id": "0"}]},
+        "lists": {"links": {"self": "x", "related": "y"}},
+        "segments": {"data": []},
+    },
+}
+
+
+def test_to_many_in_the_order_of_the_relationship() -> None:
+    document = models.GetProfileResponseCollectionCompoundDocument.from_dict(page([PROFILE], TOKENS))
+    profile = document.data[0]
+    for name in ("push-tokens", "push_tokens"):
+        found = document.related(profile, name)
+        assert [each.id for each in found] == ["2", "0"]
+        assert found[0] is document.included[2]
+        assert found[0].attributes.token == "t2"
+
+
+def test_the_index_is_built_once() -> None:
+    class Counting(Document):
+        """A document that can keep something and counts how often its members are read."""
+
+        def __init__(self) -> None:
+            self.asked = 0
+            self.data = [PROFILE]
+            self.kept = [dict(each) for each in TOKENS]
+
+        @property
+        def included(self) -> list[Any]:
+            self.asked += 1
+            return self.kept
+
+    document = Counting()
+    first = related(document, PROFILE, "push-tokens")
+    index = document._included_index  # type: ignore[attr-defined]
+    assert related(document, PROFILE, "push-tokens")[0] is first[0]
+    assert document._included_index is index  # type: ignore[attr-defined]
+
+
+def test_to_one() -> None:
+    event = {
+        "type": "event",
+        "id": "e",
+        "attributes": {},
+        "relationships": {
+            "metric": {"data": {"type": "metric", "id": "m"}},
+            "profile": {"data": {"type": "profile", "id": "gone"}},
+            "attributions": {"data": None},
+        },
+    }
+    metric = {"type": "metric", "id": "m", "attributes": {"name": "Placed Order"}}
+    document = models.GetEventResponseCollectionCompoundDocument.from_dict(page([event], [metric]))
+    resource = document.data[0]
+    assert [each.attributes.name for each in document.related(resource, "metric")] == ["Placed Order"]
+    assert document.related(resource, "profile") == []
+    assert document.related(resource, "attributions") == []
+
+
+def test_links_only_empty_and_missing_give_nothing() -> None:
+    for included in (TOKENS, [], None, ...):
+        document = models.GetProfileResponseCollectionCompoundDocument.from_dict(page([PROFILE], included))
+        for name in ("lists", "segments", "no-such-relationship", "conversation"):
+            assert document.related(document.data[0], name) == []
+    bare = {"type": "profile", "id": "p", "attributes": {}}
+    for each in (bare, {**bare, "relationships": None}, {**bare, "relationships": {}}):
+        document = models.GetProfileResponseCollectionCompoundDocument.from_dict(page([each], TOKENS))
+        assert document.related(document.data[0], "push-tokens") == []
+
+
+def test_included_resources_relate_to_others_and_unknown_types_are_found() -> None:
+    strange = {
+        "type": "brand-new-type",
+        "id": "1",
+        "attributes": {"x": 1},
+        "relationships": {"push-tokens": {"data": [{"type": "push-token", "id": "1"}]}},
+    }
+    profile = {**PROFILE, "relationships": {"novelties": {"data": [{"type": "brand-new-type", "id": "1"}]}}}
+    document = models.GetProfileResponseCollectionCompoundDocument.from_dict(page([profile], [strange, *TOKENS]))
+    (found,) = document.related(document.data[0], "novelties")
+    (token,) = document.related(found, "push-tokens")
+    assert token.id == "1"
+
+
+def test_plain_json_works_too() -> None:
+    document = page([PROFILE], TOKENS)
+    assert [each["id"] for each in related(document, PROFILE, "push_tokens")] == ["2", "0"]
