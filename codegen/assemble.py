@@ -72,6 +72,7 @@ def load_folder(folder: Path, revision: str, overrides: Overrides, problems: lis
                 operations[item[method]["operationId"]] = {"path": path, "method": method.upper()}
     overrides.apply(document, revision, problems)
     for known in operations.values():
+        document["paths"][known["path"]][known["method"].lower()].setdefault("x-safe-to-repeat", False)
         known.update(document["paths"][known["path"]][known["method"].lower()])
     return Spec(revision, document, dict(sorted(operations.items())))
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, frozen
 
-from codegen import documents
+from codegen import documents, extensions
 from codegen.errors import CodegenError
 from codegen.shape import METHODS
 
@@ -113,7 +113,7 @@ class Overrides:
                     if override.matches(document, method, path):
                         self._or_note(partial(self._put, override, name, operation), problems)
         for name, _, _, operation in _operations(document):
-            self._or_note(partial(self._check_limits, name, operation), problems)
+            self._or_note(partial(self._check_facts, name, operation), problems)
 
     @staticmethod
     def _or_note(step: Callable[[], None], problems: list[str] | None) -> None:
@@ -159,7 +159,9 @@ class Overrides:
             present = operation.setdefault(key, [])
             present += [documents.copy(item) for item in items if item not in present]
 
-    def _check_limits(self, name: str, operation: dict[str, Any]) -> None:
+    def _check_facts(self, name: str, operation: dict[str, Any]) -> None:
+        for key, problem in extensions.problems(operation):
+            raise CodegenError(f"{name}: {key} {problem}", file=self.file)
         for limit in operation.get("x-parameter-limits", ()):
             trigger = f"{limit.get('parameter')}={limit.get('value')}"
             if not accepts(operation, trigger) or not limit.get("resource"):

@@ -299,7 +299,7 @@ def _page_rows(operation: dict[str, Any], rows: int, default: str | None) -> str
                 schema.setdefault("default", int(default))
             if "maximum" not in schema:
                 schema["maximum"] = rows
-            elif rows not in {schema["maximum"], schema.get("default")}:
+            elif rows not in (schema["maximum"], schema.get("default")):
                 return f"page[size] has default {schema.get('default')} and maximum {schema['maximum']}"
             return None
     if operation.setdefault("x-page-rows", rows) != rows:

@@ -8,7 +8,6 @@ facts.
 from __future__ import annotations
 
 import datetime as dt
-import keyword
 import os
 import re
 import shutil
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define, frozen
 
-from codegen import documents, prose
+from codegen import documents, extensions, prose
 from codegen.errors import CodegenError
-from codegen.shape import METHODS, escape, references, walk, without_prose
+from codegen.shape import METHODS, SHAPE, escape, references, walk, without_prose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,11 +28,10 @@ if TYPE_CHECKING:
 UPSTREAM_URL = "https://raw.githubusercontent.com/klaviyo/openapi/main/openapi/"
 """Where Klaviyo publishes its documents: `stable.json`, and `beta.json` for revisions ending in `.pre`."""
 
-_OPERATION_ID = re.compile(r"[a-z][a-z0-9_]{0,119}")
 _COMPONENT = re.compile(r"[A-Za-z0-9._-]{1,120}")
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9 _-]{0,59}")
 _PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~$-]+|\{[A-Za-z_][A-Za-z0-9_]*\}))+")
-_RATE = re.compile(r"[1-9][0-9]{0,8}/[smhd]")
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}(?:\[[A-Za-z0-9_.-]{1,80}\])?")
 _REVISION = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.[a-z0-9]+)?")
 _REFERENCE = re.compile(r"#/components/([A-Za-z]+)/([^/]+)")
 
@@ -236,6 +234,7 @@ def _check_document(source: Source) -> Any:
 
 
 _SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "document": {"security": list},
     "operation": {"tags": list, "summary": str, "parameters": list, "responses": dict, "deprecated": bool, "security": list},
     "parameter": {"name": str, "in": str, "required": bool, "explode": bool},
     "request body": {"content": dict, "required": bool},
@@ -249,6 +248,10 @@ _SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {
 
 
 def _check_shapes(node: dict[str, Any], kind: str, file: str, place: str) -> None:
+    for key, inner in SHAPE[kind].items():
+        if key in node and inner[0] in "{[" and not isinstance(node[key], dict if inner[0] == "{" else list):
+            text = f"{key} must be {'an object' if inner[0] == '{' else 'a list'}"
+            raise CodegenError(text, file=file, place=f"{place}/{key}")
     for key, expected in _SHAPES.get(kind, {}).items():
         if key in node and not isinstance(node[key], expected):
             kinds = {str: "text", list: "a list", dict: "an object", bool: "true or false"}
@@ -322,10 +325,21 @@ def _operations(source: Source) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def _parameters(document: dict[str, Any], item: dict[str, Any], operation: dict[str, Any]) -> list[Any]:
-    own = [_resolved(document, parameter) for parameter in operation.get("parameters", ())]
+    own = [_parameter(document, parameter) for parameter in operation.get("parameters", ())]
     keys = {(parameter.get("name"), parameter.get("in")) for parameter in own}
-    shared = [_resolved(document, parameter) for parameter in item.get("parameters", ())]
+    shared = [_parameter(document, parameter) for parameter in item.get("parameters", ())]
     return [parameter for parameter in shared if (parameter.get("name"), parameter.get("in")) not in keys] + own
+
+
+def _parameter(document: dict[str, Any], parameter: dict[str, Any]) -> dict[str, Any]:
+    """A parameter said in full: without references, for what it takes is a fact about the operation."""
+    parameter = dict(_resolved(document, parameter))
+    schema = parameter.get("schema")
+    if isinstance(schema, dict):
+        parameter["schema"] = schema = dict(_resolved(document, schema))
+        if isinstance(schema.get("items"), dict):
+            schema["items"] = _resolved(document, schema["items"])
+    return parameter
 
 
 def _resolved(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
@@ -344,7 +358,7 @@ def _check_operation(operation: dict[str, Any], path: str, file: str, place: str
     name = operation.get("operationId")
     if name is None:
         raise CodegenError("the operation has no operationId", file=file, place=place)
-    if not isinstance(name, str) or _OPERATION_ID.fullmatch(name) is None or keyword.iskeyword(name):
+    if not extensions.is_name(name):
         raise CodegenError(f"{name!r} is no operationId ([a-z][a-z0-9_]*, no Python keyword)", file=file, place=place)
     tags = operation.get("tags")
     if not tags or any(not isinstance(tag, str) or _TAG.fullmatch(tag) is None for tag in tags):
@@ -355,9 +369,8 @@ def _check_operation(operation: dict[str, Any], path: str, file: str, place: str
     in_path: set[str] = set()
     for index, parameter in enumerate(operation["parameters"]):
         here = f"{place}/parameters/{index}"
-        key = (parameter.get("name"), parameter.get("in"))
-        if not key[0] or key[1] not in {"query", "header", "path", "cookie"}:
-            raise CodegenError(f"{name} has a parameter without a name or a place", file=file, place=here)
+        _check_parameter(parameter, name, file, here)
+        key = (parameter["name"], parameter["in"])
         if key in seen:
             raise CodegenError(f"{name} has the parameter {key[0]} twice", file=file, place=here)
         seen.add(key)
@@ -369,19 +382,32 @@ def _check_operation(operation: dict[str, Any], path: str, file: str, place: str
         )
     if not operation.get("responses"):
         raise CodegenError(f"{name} has no responses", file=file, place=f"{place}/responses")
-    limits = operation.get("x-klaviyo-ratelimit")
-    if limits is not None:
-        here = f"{place}/x-klaviyo-ratelimit"
-        for window, rate in _mapping(limits, file, here).items():
-            if window not in {"burst", "steady", "daily"} or not isinstance(rate, str) or _RATE.fullmatch(rate) is None:
-                raise CodegenError(f'{name}: {window} is {rate!r}; a limit reads "75/s"', file=file, place=here)
-    for extension in ("x-klaviyo-operation-aliases", "x-klaviyo-scopes"):
-        values = operation.get(extension, [])
-        if not isinstance(values, list) or any(not isinstance(value, str) for value in values):
-            raise CodegenError(f"{extension} must be a list of names", file=file, place=f"{place}/{extension}")
-    for alias in operation.get("x-klaviyo-operation-aliases", ()):
-        if _OPERATION_ID.fullmatch(alias) is None or keyword.iskeyword(alias):
-            raise CodegenError(f"{alias!r} is no alias", file=file, place=f"{place}/x-klaviyo-operation-aliases")
+    _check_extensions(operation, file, place)
+
+
+def _check_parameter(parameter: dict[str, Any], name: str, file: str, place: str) -> None:
+    """A parameter must have a plain name and a schema whose values have a type, for they become keywords."""
+    wire, schema = parameter.get("name"), parameter.get("schema")
+    if not isinstance(wire, str) or _PARAMETER.fullmatch(wire) is None:
+        raise CodegenError(f"{name} has the parameter {wire!r}, which is no name", file=file, place=place)
+    if parameter.get("in") not in ("query", "header", "path"):
+        raise CodegenError(f"{name}: {wire} must stand in query, header or path", file=file, place=place)
+    if not isinstance(schema, dict) or "$ref" in schema:
+        raise CodegenError(f"{name}: {wire} needs a schema of its own", file=file, place=place)
+    values = schema.get("items") if schema.get("type") == "array" else schema
+    if not isinstance(values, dict) or values.get("type") not in ("string", "integer", "number", "boolean"):
+        raise CodegenError(f"{name}: {wire} needs a type, or items of a type", file=file, place=f"{place}/schema")
+    if any(not isinstance(value, (str, int, float, type(None))) for value in values.get("enum", ())):
+        raise CodegenError(f"{name}: {wire} must list plain values", file=file, place=f"{place}/schema")
+    if ("[" in wire and not wire.startswith("page[")) or wire == "include":
+        family = schema.get("type") == "array" and all(isinstance(value, str) for value in values.get("enum", ()))
+        if not family:
+            raise CodegenError(f"{name}: {wire} must be a list of names", file=file, place=f"{place}/schema")
+
+
+def _check_extensions(operation: dict[str, Any], file: str, place: str) -> None:
+    for key, problem in extensions.problems(operation):
+        raise CodegenError(f"{operation['operationId']}: {key} {problem}", file=file, place=f"{place}/{key}")
 
 
 def _mapping(value: Any, file: object, place: str) -> dict[str, Any]:

@@ -163,15 +163,31 @@ def test_overrides_that_are_wrong(text: str, problem: str, two: Path) -> None:
         overrides(two, f"[[override]]\n{text}")
 
 
-def test_a_parameter_limit_must_be_of_a_parameter_there_is(two: Path) -> None:
-    text = """
-        [[override]]
-        why = "wrong"
-        operations = ["get_notes"]
-        set = { x-parameter-limits = [{ parameter = "include", value = "lists", resource = "note", burst = "1/s" }] }
-        """
-    with pytest.raises(CodegenError, match="get_notes has a limit for include=lists, which is none of its parameters"):
-        overrides(two, text)
+LIMIT = 'parameter = "include", value = "lists", resource = "note", burst = "1/s", steady = "15/m"'
+
+
+@pytest.mark.parametrize(
+    ("facts", "problem"),
+    [
+        (f"x-parameter-limits = [{{ {LIMIT} }}]", "include=lists, which is none of its parameters"),
+        ('x-parameter-limits = [{ parameter = "a", value = "b" }]', "burst, steady and perhaps daily"),
+        ('x-parameter-limits = [{ burst = "1/s", steady = "1/m" }]', "a parameter, a value and a resource"),
+        ("x-caps = { row = 5 }", "must be an object of"),
+        ('x-caps = { rows = "5" }', "rows must be a whole number"),
+        ('x-pagination = { style = "offset", records = ["data"] }', "a style, one of cursor"),
+        ('x-pagination = { style = "none", records = "data" }', "must be a list of names"),
+        ('x-safe-to-repeat = "yes"', "must be true or false"),
+        ('x-safe-with = "a b"', "must be a keyword"),
+        ("x-page-rows = 0", "whole number from 1 on"),
+        ('x-klaviyo-ratelimit = { burst = "1/s" }', "with burst, steady"),
+        ('x-header-filters = { a = { operators = { single = "equals" } } }', "must be lists of names"),
+        ('x-header-filters = { a = { operators = { one = ["equals"] } } }', "kinds single, list or none"),
+        ('x-header-filters = { a = { operators = {}, value = { type = "object" } } }', "the value of a needs a type"),
+    ],
+)
+def test_facts_that_later_steps_could_not_use(facts: str, problem: str, two: Path) -> None:
+    with pytest.raises(CodegenError, match=problem):
+        overrides(two, f'[[override]]\nwhy = "wrong"\noperations = ["get_notes"]\n[override.set]\n{facts}')
 
 
 def test_the_projects_overrides_fit_the_revisions(specs: Path) -> None:

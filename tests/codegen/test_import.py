@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from codegen.assemble import load_revision, normalise
 from codegen.errors import CodegenError
 from codegen.shape import walk
 from codegen.upstream import ImportReport, import_documents
@@ -362,6 +366,38 @@ def test_files_that_are_no_documents(text: bytes, problem: str, tmp_path: Path) 
         import_documents(path, REVISION, tmp_path / "specs")
     assert str(path) in str(caught.value)
     assert not (tmp_path / "specs").exists()
+
+
+ODD = [
+    None, True, 0, -1, 1.5, "", "x", "../x", "\n\"\"\"'", [], [None], ["a"], {}, {"a": 1}, {"$ref": 5}, {"type": "object"},
+    {"$ref": "#/components/schemas/Gone"}, {"nullable": True}, {"allOf": []}, {"enum": [{}]}, {"items": {}},
+]  # fmt: skip
+
+
+def _places(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, item in inner for place in [(*above, key), *_places(item, (*above, key))]]
+
+
+@given(data=st.data())
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_document_with_anything_anywhere_is_imported_or_refused(
+    data: st.DataObject, document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Never any other error; and what the import took, the next steps take or refuse as well."""
+    document = copy.deepcopy(document)
+    for place in data.draw(st.lists(st.sampled_from(_places(document)), min_size=1, max_size=2)):
+        holder: Any = document
+        for key in place[:-1]:
+            if not isinstance(holder, (dict, list)) or (isinstance(holder, list) and key >= len(holder)):
+                break
+            holder = holder[key] if isinstance(holder, list) else holder.get(key)
+        if isinstance(holder, dict):
+            holder[place[-1]] = copy.deepcopy(data.draw(st.sampled_from(ODD)))
+    specs = tmp_path_factory.mktemp("odd")
+    with contextlib.suppress(CodegenError):
+        import_documents(write(specs / "document.json", document), REVISION, specs / "specs")
+        normalise(load_revision(specs / "specs", REVISION).document)
 
 
 def test_an_operation_defined_twice_names_both_files(document: dict[str, Any], tmp_path: Path) -> None:
