@@ -387,13 +387,12 @@ def test_a_document_with_anything_anywhere_is_imported_or_refused(
     """Never any other error; and what the import took, the next steps take or refuse as well."""
     document = copy.deepcopy(document)
     for place in data.draw(st.lists(st.sampled_from(_places(document)), min_size=1, max_size=2)):
+        odd = copy.deepcopy(data.draw(st.sampled_from(ODD)))
         holder: Any = document
-        for key in place[:-1]:
-            if not isinstance(holder, (dict, list)) or (isinstance(holder, list) and key >= len(holder)):
-                break
-            holder = holder[key] if isinstance(holder, list) else holder.get(key)
-        if isinstance(holder, dict):
-            holder[place[-1]] = copy.deepcopy(data.draw(st.sampled_from(ODD)))
+        with contextlib.suppress(KeyError, IndexError, TypeError):  # an earlier draw took the place away
+            for key in place[:-1]:
+                holder = holder[key]
+            holder[place[-1]] = odd
     specs = tmp_path_factory.mktemp("odd")
     with contextlib.suppress(CodegenError):
         import_documents(write(specs / "document.json", document), REVISION, specs / "specs")
