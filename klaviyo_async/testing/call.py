@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
+from klaviyo_async.testing.problems import invalid
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -46,6 +48,17 @@ class Call:
         given = (self.data.get("relationships") or {}).get(name) or {}
         found = given.get("data") or {}
         return found.get("id")
+
+    def needed_id(self, name: str) -> str:
+        """Id of a to-one relationship that the operation can't do without.
+
+        Raises:
+            Problem: 400 where it isn't given.
+        """
+        found = self.related_id(name)
+        if found is None:
+            raise invalid(f"The field '{name}' is required.", pointer=f"/data/relationships/{name}/data")
+        return found
 
     def related_ids(self, name: str) -> list[str]:
         """Ids of a to-many relationship in the body."""

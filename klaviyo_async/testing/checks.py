@@ -72,9 +72,9 @@ def check(operation: Operation, raw_query: str, headers: Mapping[str, str]) -> Q
         if parameter.required and absent:
             problems.append(error(400, f"The parameter '{parameter.wire}' is required.", parameter=parameter.wire))
     named = {condition.field for condition in found.get("conditions", ())}
-    missing = [name for name in operation.filter_requires if name not in named]
-    if missing and not any(one["source"].get("parameter") == "filter" for one in problems):
-        names = " and ".join(f"'{name}'" for name in missing)
+    wanted = operation.filter_requires
+    if wanted and named.isdisjoint(wanted) and not any(one["source"].get("parameter") == "filter" for one in problems):
+        names = " or ".join(f"'{name}'" for name in wanted)
         problems.append(error(400, f"A filter on {names} is required.", parameter="filter"))
     if problems:
         raise Problem.of(400, problems)

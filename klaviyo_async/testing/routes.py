@@ -38,7 +38,7 @@ class Router:
 
     def __init__(self, operations: Mapping[str, Operation], schemas: Schemas) -> None:
         self.routes: dict[str, Route] = {}
-        self.collections: dict[str, str] = {}
+        self.collections: dict[str, str] = {"conversation": "conversations"}
         """Resource type → its collection, for links."""
         self._table: dict[tuple[str, ...], dict[str, Route]] = {}
         types = _types(operations, schemas)

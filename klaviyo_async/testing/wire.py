@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import uuid
 from collections import Counter
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from klaviyo_async.testing.webhooks import Deliveries
     from klaviyo_async.testing.world import World
 
+_LOGGER = logging.getLogger("klaviyo_async.testing")
 _REVISION = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(\.[a-z0-9]+)?")
 _CONTENT = "application/vnd.api+json"
 _KEPT_REQUESTS = 100_000
@@ -147,6 +149,11 @@ class Wire:
             if problem.status == 401:
                 exchange.headers["WWW-Authenticate"] = "Klaviyo-API-Key"
             return Answer(status=problem.status, document=problem.document(request_id), headers=problem.headers)
+        except Exception:
+            # a bug of the fake: the client gets the shape that it knows, the test's log says what it was
+            _LOGGER.exception("FakeKlaviyo could not answer %s %s", exchange.request.method, exchange.target)
+            problem = Problem(500, "A server error occurred.", pointer="/data/")
+            return Answer(status=500, document=problem.document(request_id))
         finally:
             self.world.store.flush()
 

@@ -87,7 +87,7 @@ def assign(call: Call) -> Answer:
     """The message gets a copy of the template, as the real server does it."""
     store = call.world.store
     message = require(store, "campaign-message", call.data["id"])
-    template = require(store, "template", str(call.related_id("template")))
+    template = require(store, "template", call.needed_id("template"))
     attributes = {key: value for key, value in template.attributes.items() if key not in {"created", "updated"}}
     copy = store.insert("template", attributes)
     return document(call, store.change(message, {}, relationships={"template": copy.id}))

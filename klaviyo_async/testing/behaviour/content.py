@@ -334,8 +334,9 @@ def data_source_records(call: Call) -> Answer:
     source = call.related_id("data-source")
     if source is not None:
         require(store, "data-source", source)
-    rows = call.attributes.get("data-source-records") or {"data": [call.attributes["data-source-record"]["data"]]}
-    for row in rows.get("data") or ():
+    one = call.attributes.get("data-source-record") or {}
+    rows = (call.attributes.get("data-source-records") or {}).get("data") or ([one["data"]] if one.get("data") else [])
+    for row in rows:
         relationships = {} if source is None else {"data-source": source}
         store.insert("data-source-record", row["attributes"], relationships=relationships)
     return Answer(status=204)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from klaviyo_async.testing.behaviour.generic import document, references
 from klaviyo_async.testing.behaviour.registry import answers
 from klaviyo_async.testing.clock import instant, stamp
-from klaviyo_async.testing.problems import Problem
+from klaviyo_async.testing.problems import Problem, invalid
 
 if TYPE_CHECKING:
     from klaviyo_async.testing.call import Answer, Call
@@ -27,6 +27,8 @@ def create_one(world: World, _: Record | None, row: dict[str, Any]) -> Record:
     """One code of a coupon; without an expiry it lasts a year."""
     attributes = dict(row["attributes"])
     coupon = references(world.store, "coupon-code", row)
+    if coupon.get("coupon") is None:
+        raise invalid("The field 'coupon' is required.", pointer="/data/relationships/coupon/data")
     given = attributes.get("expires_at")
     expires = instant(given) if given else None
     attributes["expires_at"] = stamp(expires.timestamp() if expires else world.clock.time() + _YEAR)

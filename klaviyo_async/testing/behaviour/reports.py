@@ -37,7 +37,8 @@ def report(call: Call) -> Answer:
     data = document["data"]
     for one in data if isinstance(data, list) else [data]:
         one.setdefault("id", call.world.store.ids.uuid())
-        one.pop("links", None)
+        if call.route.operation.body is not None:
+            one.pop("links", None)
     document["links"] = {"self": render.self_link(call)}
     if any(parameter.kind == "page_cursor" for parameter in call.route.operation.parameters):
         document["links"] |= {"next": None, "prev": None}

@@ -76,7 +76,7 @@ def unsubscribe(call: Call) -> Answer:
 @answers("create_client_subscription")
 def subscribe_from_client(call: Call) -> Answer:
     """One profile to one list, from the browser."""
-    target = require(call.world.store, "list", str(call.related_id("list")))
+    target = require(call.world.store, "list", call.needed_id("list"))
     row = call.attributes["profile"]["data"]
     pointer = "/data/attributes/profile/data/attributes"
     people.check(row["attributes"], pointer)
