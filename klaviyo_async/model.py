@@ -11,11 +11,11 @@ from __future__ import annotations
 import gc
 import json
 from abc import ABC, abstractmethod
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from importlib import import_module
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeVar, cast, dataclass_transform
 
 import attrs
 import orjson
@@ -43,7 +43,7 @@ class Unset:
             cls._instance = super().__new__(cls)
         return cls._instance
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
 
     def __repr__(self) -> str:
@@ -119,6 +119,7 @@ def _encode_any(value: Any) -> Any:
 # --- times -----------------------------------------------------------------------------------------------------------
 
 _fromisoformat = datetime.fromisoformat
+_LONGEST_TIME = 64
 
 
 def parse_time(text: str) -> datetime | str:
@@ -126,13 +127,35 @@ def parse_time(text: str) -> datetime | str:
     try:
         value = _fromisoformat(text)
     except ValueError:
-        from dateutil import parser  # noqa: PLC0415 - only for forms that ISO 8601 doesn't have
-
-        try:
-            value = parser.parse(text)
-        except (ValueError, OverflowError):
+        found = _parse_other(text)
+        if found is None:
             return text
+        value = found
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
+def _parse_other(text: str) -> datetime | None:
+    """A time in a form that ISO 8601 doesn't have; None for text that leaves the day or the zone open."""
+    if len(text) > _LONGEST_TIME:
+        return None
+    from dateutil import parser  # noqa: PLC0415 - hardly ever needed
+
+    try:
+        # What the text doesn't say is taken from the default: two of them tell whether it says the day.
+        value, other = (
+            parser.parse(text, default=default, tzinfos=_zone) for default in (datetime(1972, 1, 1), datetime(1976, 2, 2))
+        )
+    except (ValueError, OverflowError, TypeError, ArithmeticError):
+        return None
+    return value if value == other else None
+
+
+def _zone(name: str | None, offset: int | None) -> tzinfo | None:
+    if offset is not None:
+        return timezone(timedelta(seconds=offset))
+    if name is None:
+        return None
+    raise ValueError(f"{name} may be several zones")
 
 
 def parse_date(text: str) -> date | str:
@@ -237,43 +260,59 @@ class Variant:
         self.required = frozenset(required)
         self.keys = frozenset(keys)
 
+    def fits(self, value: dict[str, Any]) -> bool:
+        """Whether no constant rules it out."""
+        return all(value[key] in allowed for key, allowed in self.constants.items() if key in value)
+
+    def may_fit(self, value: dict[str, Any]) -> bool:
+        """Whether it fits apart from values that Klaviyo may have added to a list of known ones."""
+        given = [(value[key], allowed) for key, allowed in self.constants.items() if key in value]
+        return any(each in allowed for each, allowed in given) and all(
+            len(allowed) > 1 or each in allowed for each, allowed in given
+        )
+
 
 class Union(Ref):
-    """One of several models, decided by constants, then by required keys, then by the keys they know.
+    """One of several models, decided by constants, then by required keys, then by the keys they know, then by a sibling.
 
-    Never by trying one after the other. Where the members can't be told apart the first that fits best is taken; where a
-    constant rules out all of them the value becomes an `UnknownModel`.
+    Never by trying one after the other. Members that can't be told apart give the first of them; where a constant rules
+    out all members the value becomes an `UnknownModel`.
+
+    `beside` is a field next to the union's whose text names the member: {"sms": "FlowSms", …}, in lower case, letters and
+    digits only.
     """
 
-    __slots__ = ("variants",)
+    __slots__ = ("beside", "by_text", "variants")
 
-    def __init__(self, *variants: Variant) -> None:
+    def __init__(self, *variants: Variant, beside: str = "", by_text: Mapping[str, str] | None = None) -> None:
         self.variants = variants
+        self.beside = beside
+        self.by_text = by_text or {}
 
     def names(self) -> Iterable[str]:
         return [variant.name for variant in self.variants]
 
-    def choose(self, value: dict[str, Any]) -> Variant | None:
+    def choose(self, value: dict[str, Any], sibling: object = None) -> Variant | None:
         """The member that the value is, or None."""
-        fitting = [
-            variant
-            for variant in self.variants
-            if all(value[key] in allowed for key, allowed in variant.constants.items() if key in value)
+        fitting = [each for each in self.variants if each.fits(value)] or [
+            each for each in self.variants if each.may_fit(value)
         ]
         if len(fitting) < 2:
             return fitting[0] if fitting else None
         present = value.keys()
+        named = self.by_text.get("".join(filter(str.isalnum, sibling.lower()))) if isinstance(sibling, str) else None
         return max(
             fitting,
             key=lambda variant: (
                 sum(key in present for key in variant.constants),
                 -len(variant.required - present),
                 -len(present - variant.keys),
+                variant.name == named,
                 len(variant.required),
             ),
         )
 
-    def bind(self, package: str) -> Callable[[Any], Any]:
+    def bind(self, package: str) -> Callable[..., Any]:
         decoders: dict[str, Callable[[Any], Any]] = {}
         # Most unions have one key whose constant tells all members apart: then a look-up decides.
         index: dict[Any, str] = {}
@@ -284,16 +323,18 @@ class Union(Ref):
             if len(index) == sum(len(variant.constants[key]) for variant in self.variants):
                 by = key
                 break
+        # With nothing known but that constant there is nothing else to go by.
+        only = bool(by) and not any(variant.keys for variant in self.variants)
 
-        def decode_union(value: Any) -> Any:
+        def decode_union(value: Any, sibling: object = None) -> Any:
             if type(value) is not dict:
                 return value
             name: str | None = None
-            if by and by in value:
-                constant = value[by]
+            if by:
+                constant = value.get(by, UNSET)
                 name = index.get(constant) if isinstance(constant, (str, int, type(None))) else None
-            else:
-                variant = self.choose(value)
+            if name is None and not only:
+                variant = self.choose(value, sibling)
                 name = variant.name if variant is not None else None
             if name is None:
                 return UnknownModel._decode(value)
@@ -342,7 +383,12 @@ def _time_property(slot: Any, parse: Callable[[str], object]) -> property:
 
     def read(self: Model) -> Any:
         value = get(self)
-        return parse(value) if type(value) is str else value
+        if type(value) is str:
+            return parse(value)
+        if type(value) is list:
+            # A list of its own for each reading, so that the texts stay what goes out again.
+            return [parse(member) if type(member) is str else member for member in value]
+        return value
 
     return property(read, slot.__set__)
 
@@ -371,7 +417,26 @@ def _nested_property(slot: Any, ref: Ref, package: str) -> property:
             value = decode(value)
         return value
 
+    if isinstance(ref, Union) and ref.beside:
+        return property(_read_beside(slot, ref, package), slot.__set__)
     return property(read_list if isinstance(ref, Many) else read_object, slot.__set__)
+
+
+def _read_beside(slot: Any, ref: Union, package: str) -> Callable[[Model], Any]:
+    get, put = slot.__get__, slot.__set__
+    decode: Callable[..., Any] | None = None
+
+    def read(self: Model) -> Any:
+        nonlocal decode
+        value = get(self)
+        if type(value) is dict:
+            if decode is None:
+                decode = ref.bind(package)
+            value = decode(value, getattr(self, ref.beside))
+            put(self, value)
+        return value
+
+    return read
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field, nested, time, day))
