@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from codegen import assemble, dedupe, endpoints, engine, facts, fake_data, models, shapes
+from codegen import assemble, dedupe, endpoints, engine, facts, fake_data, models, shapes, typed_filters
 from codegen.errors import CodegenError
 from codegen.ir import Array, Endpoint, Object, Scalar
 from codegen.render import environment, literal
@@ -173,6 +173,7 @@ def _render(revision: str, specs: Path, folder: Path) -> tuple[dict[str, bytes],
         ("models", models.render(env, settled, aliases)),
         ("operation_table", _operations(env, table)),
         ("api", endpoints.render(env, table, tags)),
+        ("filters", typed_filters.render({each.operation.name: each.operation.filters for each in table}, revision)),
     ):
         texts |= {f"{part}/{name}": text for name, text in rendered.items()}
     files = _formatted(texts)

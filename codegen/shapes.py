@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import frozen
 
+from codegen.engine import python_name
+from codegen.errors import CodegenError
 from klaviyo_async.operation import Body, Nested, Relationship, Resource
-
-from .engine import python_name
-from .errors import CodegenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
