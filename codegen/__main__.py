@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codegen import upstream
+from codegen import assemble, upstream
 from codegen.errors import CodegenError
+from codegen.overrides import Overrides, overrides_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,20 +74,25 @@ def _parser() -> argparse.ArgumentParser:
 
 def _fetch(options: argparse.Namespace) -> int:
     report = upstream.fetch(options.revision, options.specs, base_url=options.url, timeout=options.timeout)
-    return _told(report, options.report)
+    return _told(report, options)
 
 
 def _import(options: argparse.Namespace) -> int:
-    return _told(upstream.import_documents(options.source, options.revision, options.specs), options.report)
+    return _told(upstream.import_documents(options.source, options.revision, options.specs), options)
 
 
-def _told(report: object, file: Path | None) -> int:
-    print(report)
-    if file is not None:
+def _told(report: upstream.ImportReport, options: argparse.Namespace) -> int:
+    """Print the report of an import, and which overrides no longer fit what came."""
+    problems: list[str] = []
+    overrides = Overrides.load(overrides_file(options.specs))
+    assemble.load_folder(options.specs / report.revision, report.revision, overrides, problems)
+    text = "\n".join([str(report), *(f"override: {problem}" for problem in problems)])
+    print(text)
+    if options.report is not None:
         try:
-            file.write_text(f"{report}\n", encoding="utf-8")
+            options.report.write_text(f"{text}\n", encoding="utf-8")
         except OSError as error:
-            raise CodegenError(f"can't be written: {error.strerror or error}", file=file) from None
+            raise CodegenError(f"can't be written: {error.strerror or error}", file=options.report) from None
     return 0
 
 
@@ -100,6 +106,7 @@ def _generate(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from codegen.emit import check  # noqa: PLC0415
 
+    assemble.check_overrides(options.specs)
     code: int = check(options.revision, options.specs, options.out, options.package)
     return code
 

@@ -63,6 +63,22 @@ def test_what_is_not_understood_is_printed(
     assert "not understood: update_note /description (looks like a limit): At most 7" in capsys.readouterr().out
 
 
+def test_overrides_that_no_longer_fit_are_told_by_the_import_and_refused_by_check(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    specs = tmp_path / "specs"
+    specs.mkdir()
+    override = '[[override]]\nwhy = "because"\noperations = ["{}"]\nexpect = {{ summary = "Old" }}\ndrop = ["summary"]'
+    (specs / "overrides.toml").write_text(override.format("update_note"), encoding="utf-8")
+    assert main(["import", str(source), "--revision", REVISION, "--specs", str(specs)]) == 0
+    assert "override: " in capsys.readouterr().out
+    assert main(["check", "--revision", REVISION, "--specs", str(specs), "--out", str(tmp_path / "out")]) == 2
+    assert "update_note is expected to have summary = 'Old'" in capsys.readouterr().err
+    (specs / "overrides.toml").write_text(override.format("gone"), encoding="utf-8")
+    assert main(["check", "--revision", REVISION, "--specs", str(specs), "--out", str(tmp_path / "out")]) == 2
+    assert "no such operation: gone" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
