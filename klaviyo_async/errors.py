@@ -386,19 +386,14 @@ def _hint(operation: Operation, status: int, headers: Mapping[str, str], credent
             f"Klaviyo's API never redirects; this went to {target or 'nowhere'!r} and was not followed, because it would have"
             " taken the credential along. Check base_url."
         )
+    credential = credential or "the credential"
     match status:
+        case 401 | 403 if operation.public:
+            return "It carries no private key, only company_id: check that this is the account's public API key."
         case 401:
-            if operation.public:
-                return "Client-side operations carry no private key, only company_id: check that it is the account's public API key."
-            return f"Klaviyo did not accept {credential or 'the credential'}: check that it is complete, of this account and not revoked."
+            return f"Klaviyo did not accept {credential}: check that it is complete, of this account and not revoked."
         case 403:
-            scopes = ", ".join(operation.scopes)
-            return (
-                f"The operation needs the scope{'s' if len(operation.scopes) > 1 else ''} {scopes}: check that {credential or 'the credential'} has"
-                f" {'them' if len(operation.scopes) > 1 else 'it'}."
-                if scopes
-                else f"Check what {credential or 'the credential'} may do."
-            )
+            return _scopes(operation.scopes, credential)
         case 410:
             return f"Revision {revision} or this endpoint of it was retired: set a newer `revision`, or upgrade klaviyo_async."
         case 413:
@@ -407,6 +402,16 @@ def _hint(operation: Operation, status: int, headers: Mapping[str, str], credent
             return "Retries were used up: raise max_retries, or share the limiter with whatever else uses this account."
         case _:
             return ""
+
+
+def _scopes(scopes: Sequence[str], credential: str) -> str:
+    if not scopes:
+        return f"Check what {credential} may do."
+    one = len(scopes) == 1
+    return (
+        f"The operation needs the scope{'' if one else 's'} {', '.join(scopes)}: check that {credential} has {'it' if one else 'them'},"
+        " and that the account's plan includes the feature."
+    )
 
 
 def _caps(caps: Caps) -> str:
