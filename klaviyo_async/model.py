@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import json
 from abc import ABC, abstractmethod
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime
 from decimal import Decimal
 from importlib import import_module
 from operator import attrgetter, itemgetter
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeVar, 
 
 import attrs
 import orjson
+
+from klaviyo_async.times import parse_date, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -114,56 +116,6 @@ def _encode_any(value: Any) -> Any:
         return _encode(value)
     except TypeError:
         return json.loads(orjson.dumps(value))
-
-
-# --- times -----------------------------------------------------------------------------------------------------------
-
-_fromisoformat = datetime.fromisoformat
-_LONGEST_TIME = 64
-
-
-def parse_time(text: str) -> datetime | str:
-    """An aware datetime, UTC where the text has no offset; the text itself where it is no time."""
-    try:
-        value = _fromisoformat(text)
-    except ValueError:
-        found = _parse_other(text)
-        if found is None:
-            return text
-        value = found
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-
-
-def _parse_other(text: str) -> datetime | None:
-    """A time in a form that ISO 8601 doesn't have; None for text that leaves the day or the zone open."""
-    if len(text) > _LONGEST_TIME:
-        return None
-    from dateutil import parser  # noqa: PLC0415 - hardly ever needed
-
-    try:
-        # What the text doesn't say is taken from the default: two of them tell whether it says the day.
-        value, other = (
-            parser.parse(text, default=default, tzinfos=_zone) for default in (datetime(1972, 1, 1), datetime(1976, 2, 2))
-        )
-    except (ValueError, OverflowError, TypeError, ArithmeticError):
-        return None
-    return value if value == other else None
-
-
-def _zone(name: str | None, offset: int | None) -> tzinfo | None:
-    if offset is not None:
-        return timezone(timedelta(seconds=offset))
-    if name is None:
-        return None
-    raise ValueError(f"{name} may be several zones")
-
-
-def parse_date(text: str) -> date | str:
-    """A date; the text itself where it is none."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return text
 
 
 # --- references to other models --------------------------------------------------------------------------------------
