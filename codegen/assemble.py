@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define, frozen
 
-from codegen import documents
+from codegen import documents, unions
 from codegen.errors import CodegenError
 from codegen.normalise import normalise
 from codegen.overrides import Overrides, overrides_file
@@ -71,6 +71,7 @@ def load_folder(folder: Path, revision: str, overrides: Overrides, problems: lis
             if method in item:
                 operations[item[method]["operationId"]] = {"path": path, "method": method.upper()}
     overrides.apply(document, revision, problems)
+    unions.apply(document, overrides.file)
     for known in operations.values():
         document["paths"][known["path"]][known["method"].lower()].setdefault("x-safe-to-repeat", False)
         known.update(document["paths"][known["path"]][known["method"].lower()])

@@ -162,6 +162,7 @@ class Reader:
                     type=kind,
                     required=each.required,
                     constants=_constants(kind, raw.get(each.name)),
+                    beside=_beside(name, raw, each.name),
                 )
             )
         fields.sort(key=lambda each: order.get(each.wire, len(order)))
@@ -200,6 +201,16 @@ def _constants(kind: Type, raw: Any) -> tuple[Any, ...]:
         else:
             return ()
     return () if values == [None] and raw is None else tuple(dict.fromkeys(values))
+
+
+def _beside(model: str, properties: Any, name: str) -> tuple[str, tuple[tuple[str, str], ...]] | None:
+    """The property that decides a union beside it, as `x-decided-by` (put there by specs/overrides.toml) says."""
+    given = (getattr(properties.get(name), "model_extra", None) or {}).get("x-decided-by")
+    if given is None:
+        return None
+    if given["property"] not in properties:
+        raise CodegenError(f"schema {model}: {name} is decided by {given['property']}, which it doesn't have")
+    return given["property"], tuple(sorted(given["values"].items()))
 
 
 def union(members: Iterable[Type]) -> Type:

@@ -75,6 +75,9 @@ class Field:
     required: bool
     constants: tuple[Any, ...] = ()
     """All the values it may have, where the document lists them: what unions are decided by."""
+    beside: tuple[str, tuple[tuple[str, str], ...]] | None = None
+    """What tells the members of a union apart that nothing in them does: the wire name of the property beside it, and
+    its text (lower case, letters and digits only) → the member."""
     facts: tuple[str, ...] = ()
     """What the document says beyond the type, for the docstring."""
 

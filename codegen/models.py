@@ -103,7 +103,8 @@ def _module(module: str, members: list[Model], models: dict[str, Model], homes: 
     classes = []
     for model in members:
         base = "Document" if model.document else "Model"
-        lines = [field_line(field, references) for field in model.fields]
+        wires = {field.wire: field.name for field in model.fields}
+        lines = [field_line(field, references, wires) for field in model.fields]
         if any(" = UNSET" in line or "=UNSET" in line for line in lines):
             runtime.add("UNSET")
             names.setdefault("klaviyo_async.model", set()).add("Unset")

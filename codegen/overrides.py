@@ -96,7 +96,7 @@ class Overrides:
             data = tomllib.loads(documents.read_text(file))
         except tomllib.TOMLDecodeError as error:
             raise CodegenError(f"not TOML: {error}", file=file) from None
-        if unknown := data.keys() - {"override", "ignore"}:
+        if unknown := data.keys() - {"override", "ignore", "union"}:
             raise CodegenError(f"unknown tables: {', '.join(sorted(unknown))}", file=file)
         return cls(
             file, tuple(_override(item, file, f"/override/{i}") for i, item in enumerate(data.get("override", ())))

@@ -138,8 +138,11 @@ class References:
         self._models = models
         self.used: set[str] = set()
 
-    def of(self, kind: Type) -> str | None:
-        """The reference as Python text, with names of `klaviyo_async.model`; None where there is no model in the type."""
+    def of(self, kind: Type, beside: tuple[str, dict[str, str]] | None = None) -> str | None:
+        """The reference as Python text, with names of `klaviyo_async.model`; None where there is no model in the type.
+
+        `beside` is the field that decides a union beside it, and which member its texts mean.
+        """
         arrays = [member for member in members(kind) if isinstance(member, Array)]
         if arrays:
             items = [item for array in arrays for item in members(array.item)]
@@ -159,7 +162,11 @@ class References:
         self.used |= {"Union", "Variant"}
         models = [self._models[each.name] for each in objects]
         told_apart = _one_key_decides(models)
-        return f"Union({', '.join(self._variant(each, short=told_apart) for each in models)})"
+        variants = [self._variant(each, short=told_apart) for each in models]
+        if beside is not None:
+            name, by_text = beside
+            variants += [f"beside={literal(name)}", f"by_text={literal(by_text)}"]
+        return f"Union({', '.join(variants)})"
 
     def _variant(self, model: Model, *, short: bool) -> str:
         constants = literal(model.constants)
@@ -203,8 +210,8 @@ def is_constant(field: Field) -> bool:
     return isinstance(field.type, Choice) and len(field.type.values) == 1 and isinstance(field.type.values[0], str)
 
 
-def field_line(field: Field, references: References) -> str:
-    """The line of a field in a class body."""
+def field_line(field: Field, references: References, names: dict[str, str]) -> str:
+    """The line of a field in a class body. `names` has the model's fields by their names on the wire."""
     kind, constant = field.type, is_constant(field)
     text = annotation(kind, closed=constant)
     default = None
@@ -217,7 +224,8 @@ def field_line(field: Field, references: References) -> str:
         arguments.append(f"wire={literal(field.wire)}")
     if field.name.startswith("_"):
         arguments.append(f"alias={literal(field.name)}")
-    reference = references.of(kind)
+    beside = None if field.beside is None else (names[field.beside[0]], dict(field.beside[1]))
+    reference = references.of(kind, beside)
     if reference is not None:
         specifier = "nested"
         arguments.insert(0, reference)

@@ -150,6 +150,17 @@ class FlowMessageEncodedResponseObjectResourceAttributes(Model):
                     "additional_filters",
                 ),
             ),
+            beside="channel",
+            by_text={
+                "email": "FlowEmail",
+                "internalalert": "FlowInternalAlert",
+                "mobilepush": "FlowPushNotification",
+                "push": "FlowPushNotification",
+                "pushnotification": "FlowPushNotification",
+                "sms": "FlowSms",
+                "webhook": "FlowWebhook",
+                "whatsapp": "FlowWhatsApp",
+            },
         ),
         default=UNSET,
     )

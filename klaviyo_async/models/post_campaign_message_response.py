@@ -62,6 +62,8 @@ class PostCampaignMessageResponseDataAttributes(Model):
                 ("subject", "preview_text", "from_email", "from_label", "reply_to_email", "cc_email", "bcc_email"),
             ),
             Variant("SMSContentSubObject", {}, (), ("body", "media_url")),
+            beside="channel",
+            by_text={"email": "EmailContentSubObject", "sms": "SMSContentSubObject"},
         )
     )
     send_times: list[SendTimeSubObject] | None | Unset = nested(Many("SendTimeSubObject"), default=UNSET)
