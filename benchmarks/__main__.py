@@ -1,0 +1,19 @@
+"""All measurements, one after the other."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+MODULES = ("decoding", "clients", "startup", "checks", "limits", "fake")
+
+
+def main() -> None:
+    """Run them; the output is what RESULTS.md keeps."""
+    for name in MODULES:
+        print(f"\n## python -m benchmarks.{name}\n", flush=True)
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
+
+
+if __name__ == "__main__":
+    main()

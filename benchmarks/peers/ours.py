@@ -1,0 +1,40 @@
+"""klaviyo_async."""
+
+from __future__ import annotations
+
+import asyncio
+
+from klaviyo_async import Klaviyo
+
+
+async def main() -> None:
+    """Do one work."""
+    from benchmarks.peers import work as shared  # noqa: PLC0415 - not part of a cold start
+
+    work, url, count = shared.arguments()
+    async with Klaviyo("pk_bench", base_url=url, limiter=False) as klaviyo:
+
+        async def page() -> None:
+            found = await klaviyo.profiles.get_profiles(page_size=100)
+            for profile in found.data:
+                _ = profile.id, profile.attributes.email, profile.attributes.created
+
+        async def get() -> None:
+            await klaviyo.lists.get_list("Y6nRLr")
+
+        async def post() -> None:
+            await klaviyo.events.create_event(
+                metric={"name": "Placed Order"},
+                profile={"email": "a@example.org"},
+                properties=shared.EVENT,
+                value=9.5,
+                unique_id="1",
+            )
+
+        if work == "cold":
+            await page()
+        else:
+            await shared.measured({"page": page, "get": get, "post": post}[work], count, shared.tasks_of(work))
+
+
+asyncio.run(main())
