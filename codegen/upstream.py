@@ -39,6 +39,7 @@ _DOCUMENT_ORDER = ("openapi", "info", "servers", "security", "tags", "paths", "c
 _OPERATION_ORDER = (
     "operationId", "summary", "deprecated", "tags", "parameters", "requestBody", "responses", "security", "servers",
 )  # fmt: skip
+_PARTS = {"paths", "components", "tags"}
 _FETCH_LIMIT = 256 * 1024 * 1024
 
 
@@ -185,6 +186,7 @@ def import_sources(sources: Sequence[Source], revision: str, specs: Path, report
         version = _check_document(source)
         if version != revision:
             report.notes.append(f"{source.name} calls itself {version!r}, imported as {revision}")
+        _check_same(source, sources[0])
         _collect_components(source, components)
         for path, method, operation in _operations(source):
             name = operation["operationId"]
@@ -420,6 +422,17 @@ def _kind(value: Any) -> str:
     if value is None:
         return "null or missing"
     return {bool: "true or false", str: "text", list: "a list"}.get(type(value), "a number")
+
+
+def _check_same(source: Source, first: Source) -> None:
+    """What stands above the operations must be the same in all documents, or they aren't of one API."""
+    here, there = (
+        without_prose({key: value for key, value in each.document.items() if key not in _PARTS}, "document")
+        for each in (source, first)
+    )
+    for key in sorted(here.keys() | there.keys()):
+        if here.get(key) != there.get(key):
+            raise CodegenError(f"{key} is another in {first.name}", file=source.name, place=f"/{key}")
 
 
 def _collect_components(source: Source, known: dict[tuple[str, str], tuple[Any, str]]) -> None:

@@ -425,6 +425,14 @@ def test_documents_that_contradict_each_other(document: dict[str, Any], tmp_path
     assert caught.value.place == "/components/schemas/Note"
 
 
+@pytest.mark.parametrize(("key", "value"), [("security", []), ("servers", [{"url": "https://evil.example"}])])
+def test_documents_of_two_apis(key: str, value: Any, document: dict[str, Any], tmp_path: Path) -> None:
+    second = copy.deepcopy(document) | {key: value}
+    second["paths"] = {"/api/notes": {"get": {**operation(second), "operationId": "get_notes", "parameters": []}}}
+    with pytest.raises(CodegenError, match=f"{key} is another in"):
+        import_documents(write(tmp_path / "two.json", [document, second]), REVISION, tmp_path / "specs")
+
+
 def test_recursion_through_properties_is_fine(document: dict[str, Any], tmp_path: Path) -> None:
     _schemas(document)["Note"]["properties"]["zeta"] = {"type": "array", "items": {"$ref": "#/components/schemas/Note"}}
     assert list(take(document, tmp_path)) == ["update_note"]
