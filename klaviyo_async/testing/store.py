@@ -350,7 +350,8 @@ class Store:
                 refs[name] = None if value is None else self.table(one.target).records[value].id
             else:
                 many.append((name, [self.table(one.target).records[member] for member in value or ()]))
-        record.body = orjson.dumps((attributes, refs), option=orjson.OPT_NON_STR_KEYS)
+        # copied, since orjson hands out the whole buffer that it wrote into, several times the size
+        record.body = bytes(memoryview(orjson.dumps((attributes, refs), option=orjson.OPT_NON_STR_KEYS)))
         self.table(record.type).put(record)
         if self._database is not None:
             self._database.save(record)

@@ -194,7 +194,9 @@ async def test_a_body_past_the_cap_is_refused(name, world, valid):
         assert answer.status == 413
         assert str(caps.bytes) in answer.error["detail"]
     if caps.rows:
-        body = valid(name, ids, full=True)
+        if name == "bulk_create_data_source_records":
+            # its schema requires no rows
+            body = valid(name, ids, full=True)
         if isinstance(body["data"], list):
             body["data"] = body["data"][:1] * (caps.rows + 1)
         else:
