@@ -64,6 +64,9 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATETIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
 )
+_TOKEN = re.compile(r"[^,()\[\]\"']*")
+_PLAIN: Final = {'"': re.compile(r'[^"\\]*'), "'": re.compile(r"[^'\\]*")}
+_SPACES = re.compile(r"\s*")
 _WORDS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None}
 
 
@@ -450,6 +453,7 @@ class _Parser:
 
     def filter(self) -> list[Condition]:
         found = self.conditions(0)
+        self.spaces()
         if self.at < len(self.text):
             raise self.error("the filter is complete here, but more follows (a parenthesis too many?)")
         return found
@@ -504,9 +508,7 @@ class _Parser:
 
     def field(self) -> str:
         self.spaces()
-        end = self.at
-        while end < len(self.text) and self.text[end] not in ",()[]\"'":
-            end += 1
+        end = _TOKEN.match(self.text, self.at).end()  # type: ignore[union-attr]  # it matches the empty text as well
         name = self.text[self.at : end].rstrip()
         if not _FIELD.fullmatch(name):
             if self.text[self.at : self.at + 1] in ('"', "'"):
@@ -535,9 +537,7 @@ class _Parser:
         if quote and quote in "\"'":
             text = self.string(quote)
             return text, quote_string(text)
-        end = self.at
-        while end < len(self.text) and self.text[end] not in ",()[]\"'":
-            end += 1
+        end = _TOKEN.match(self.text, self.at).end()  # type: ignore[union-attr]
         token = self.text[self.at : end].rstrip()
         value = self.bare(token)
         self.at = end
@@ -548,9 +548,7 @@ class _Parser:
         start = self.at
         at = start + 1
         while True:
-            end = at
-            while end < len(self.text) and self.text[end] not in ("\\", quote):
-                end += 1
+            end = _PLAIN[quote].match(self.text, at).end()  # type: ignore[union-attr]
             if end >= len(self.text):
                 raise self.error(f"the string that starts here has no closing {quote}")
             parts.append(self.text[at:end])
@@ -590,15 +588,14 @@ class _Parser:
             raise self.error("a closing ) is wanted")
 
     def spaces(self) -> None:
-        while self.at < len(self.text) and self.text[self.at].isspace():
-            self.at += 1
+        if self.text[self.at : self.at + 1].isspace():
+            self.at = _SPACES.match(self.text, self.at).end()  # type: ignore[union-attr]
 
     def skip(self, token: str) -> bool:
-        """Step over the token, and spaces around it, if it is next."""
+        """Step over the token, and spaces before it, if it is next."""
         self.spaces()
         if self.text.startswith(token, self.at):
             self.at += 1
-            self.spaces()
             return True
         return False
 
