@@ -343,15 +343,6 @@ class Book:
         self._pump(line.buckets, self._clock())
         self._arm()
 
-    def freeze(self, line: Line, seconds: float) -> None:
-        """Another process was refused: nothing is sent before that many seconds have passed."""
-        with self._lock:
-            now = self._clock()
-            for bucket in line.buckets:
-                bucket.frozen_until = max(bucket.frozen_until, now + seconds)
-                bucket.not_before = max(bucket.not_before, bucket.frozen_until)
-            self._fail_long_waits(line.buckets, now)
-
     def _learn(
         self, line: Line, sent: float, now: float, seen: tuple[tuple[int, ...], ...], headers: Mapping[str, str]
     ) -> None:

@@ -50,7 +50,6 @@ class Window:
     __slots__ = (
         "_next_try",
         "_recent",
-        "_span",
         "_step",
         "begun",
         "capacity",
@@ -63,6 +62,7 @@ class Window:
         "reserve",
         "seconds",
         "share",
+        "span",
         "spent",
         "taken",
     )
@@ -100,13 +100,13 @@ class Window:
         allowed = count * self.share
         self.capacity = max(1, int(allowed + 1e-9))
         self.seconds = self.rate.seconds * max(1.0, 1.0 / allowed)
-        self._span = self.seconds * (1 + DRIFT) + SKEW
+        self.span = window_span(self.seconds)
 
     # -- what is left --------------------------------------------------------------------------------------------------------
 
     def release(self, answered: float) -> float:
         """When the token of a request answered then comes back."""
-        due = answered + self._span
+        due = answered + self.span
         if self.phase.known and self.seconds == self.phase.seconds:
             return min(due, self.phase.boundary_after(answered))
         return due
@@ -235,6 +235,11 @@ class Window:
         self.proven = (self.capacity - self.reserve) * 19 // 20
         self._step = max(1, self.capacity // 50)
         self._next_try = now + max(self.seconds, _CALM)
+
+
+def window_span(seconds: float) -> float:
+    """How long after its answer a request may share a window of that length with one sent then, clocks being what they are."""
+    return seconds * (1 + DRIFT) + SKEW
 
 
 def _put(queue: deque[float], moment: float) -> None:
