@@ -48,7 +48,7 @@ class _Trail:
 
     def __init__(self) -> None:
         self.known = False
-        """Whether this connection pool reports it at all; a caller's own session doesn't."""
+        """Whether it is noted at all: a caller's own session doesn't, nor does one that is mocked."""
         self.sent = False
 
 
@@ -61,6 +61,12 @@ class _TrackedRequest(aiohttp.ClientRequest):
     aiohttp repeats idempotent requests by itself when a kept-alive connection turns out to be dead. That second request
     would be neither counted by the limiter nor reported as an attempt: repeating is the session's business.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        trail = _trail.get()
+        if trail is not None:
+            trail.known = True
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         trail = _trail.get()
@@ -99,7 +105,6 @@ class Transport:
             raise
         try:
             session = self._session()
-            trail.known = session is self._own
             headers = request.headers.multi
             if authorization is not None:
                 headers = headers.copy()

@@ -1,0 +1,223 @@
+"""The key and the tokens show nowhere: not in repr, logs, errors, pickles, tracebacks or other hosts' requests."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import io
+import logging
+import pickle
+import traceback
+from typing import Any
+
+import aiohttp
+import pytest
+
+from klaviyo_async import ApiKey, ConfigurationError, Klaviyo, KlaviyoError, OAuth, RequestOptions
+from klaviyo_async.message import Headers, Request, Response
+from tests.session.test_faults import BROKEN, STALLED, _closed_port
+from tests.session.wire import PROFILE, Server, answer
+
+SECRET = "pk_3a7f_very_secret"
+OPTIONS = RequestOptions(timeout=0.1, max_retries=0)
+
+
+def everything(value: object, depth: int = 0) -> str:
+    """All that a debugger, an error tracker or a careless print could show of an object."""
+    shown = [repr(value)] if depth else [repr(value), str(value)]
+    if depth < 5:
+        inside = [*vars(value).values()] if hasattr(value, "__dict__") else []
+        if isinstance(value, BaseException):
+            inside += [*value.args, value.__cause__, value.__context__]
+            shown += traceback.format_exception(value)
+            frame = value.__traceback__
+            while frame is not None:
+                shown += [
+                    f"{name}={local!r}"
+                    for name, local in frame.tb_frame.f_locals.items()
+                    if name not in {"SECRET", "base_url"}
+                ]
+                frame = frame.tb_next
+        shown += [everything(item, depth + 1) for item in inside if item is not None]
+    return "\n".join(shown)
+
+
+def assert_hidden(*values: object, secret: str = SECRET) -> None:
+    for value in values:
+        assert secret not in everything(value)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG)
+    asyncio.get_event_loop_policy()
+    return caplog
+
+
+async def test_no_failure_shows_the_key(server: Server, log: pytest.LogCaptureFixture) -> None:
+    faults = [
+        *BROKEN.values(),
+        *STALLED.values(),
+        answer(401, b"{}", WWW_Authenticate="Klaviyo-API-Key"),
+        answer(403),
+        answer(503),
+    ]
+    faults += [answer(200, b"<html>"), answer(302, Location="https://elsewhere.example/"), answer(429, Retry_After="3")]
+    targets = [server.url] * len(faults) + [f"http://127.0.0.1:{_closed_port()}", server.url.replace("http", "https")]
+    asyncio.get_running_loop().set_debug(True)
+    for fault, base_url in zip([*faults, faults[0], faults[0]], targets, strict=True):
+        server.plan(fault)
+        async with Klaviyo(SECRET, base_url=base_url, limiter=False) as klaviyo:
+            with pytest.raises(KlaviyoError) as caught:
+                await klaviyo.profiles.get_profile("01", options=OPTIONS)
+        error = caught.value
+        assert_hidden(error)
+        assert SECRET.encode() not in pickle.dumps(error)
+        assert_hidden(pickle.loads(pickle.dumps(error)), copy.deepcopy(error))
+    asyncio.get_running_loop().set_debug(False)
+    assert log.records
+    assert SECRET not in log.text
+    assert any(record.name == "klaviyo_async" and record.levelname == "DEBUG" for record in log.records)
+
+
+async def test_nor_does_the_client(server: Server) -> None:
+    server.plan(answer(200, PROFILE))
+    seen: list[Any] = []
+
+    async def look(request: Request, call_next: Any) -> Response:
+        seen.append(request)
+        response = await call_next(request)
+        seen.append(response)
+        return response
+
+    async with Klaviyo(SECRET, base_url=server.url, limiter=False, middlewares=[look]) as klaviyo:
+        document = await klaviyo.profiles.get_profile("01")
+        assert server.requests[0].headers["authorization"].endswith(SECRET)
+        assert_hidden(klaviyo, klaviyo.profiles, klaviyo._session, klaviyo._session.settings, *seen, document.http)
+        assert SECRET.encode() not in pickle.dumps(document)
+        for holder in (klaviyo, klaviyo._session.settings.auth):
+            with pytest.raises(TypeError, match="does not pickle"):
+                pickle.dumps(holder)
+
+
+def test_headers_black_secrets_out_and_do_not_pickle_them() -> None:
+    headers = Headers({"Authorization": SECRET, "X-Other": "shown", "Set-Cookie": SECRET})
+    assert headers["authorization"] == SECRET
+    assert_hidden(headers)
+    assert "shown" in repr(headers)
+    assert SECRET.encode() not in pickle.dumps(headers)
+    assert pickle.loads(pickle.dumps(headers)) == Headers({"x-other": "shown"})
+
+
+@pytest.mark.parametrize("key", ["", "  ", "pk_a b", "pk_\n", "pk_a\r\nX-Evil: 1", "pk_ä", "pk_\x00"])
+def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(key: str) -> None:
+    if key.strip() == key.strip("\n") == "pk_":
+        assert ApiKey(key)
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        Klaviyo(key)
+    assert "X-Evil" not in str(caught.value)
+    assert key.strip() == "" or key not in str(caught.value)
+
+
+def test_oauth_hides_all_of_its_secrets() -> None:
+    auth = OAuth("client", "s3cret-1", refresh_token="s3cret-2", access_token="s3cret-3", expires_at=1)
+    assert_hidden(auth, auth._app, secret="s3cret")
+    for value in vars(auth).values():
+        assert "s3cret" not in repr(value)
+    with pytest.raises(TypeError, match="does not pickle"):
+        pickle.dumps(auth)
+    with pytest.raises(TypeError, match="does not pickle"):
+        copy.deepcopy(auth)
+
+
+def test_the_account_is_a_digest() -> None:
+    assert SECRET not in ApiKey(SECRET).account
+    assert ApiKey(SECRET).account == ApiKey(SECRET).account != ApiKey(SECRET + "x").account
+
+
+async def test_a_redirect_takes_no_key_along(server: Server) -> None:
+    other = Server()
+    await other.start()
+    other.plan(answer(200, PROFILE))
+    server.plan(answer(302, Location=f"{other.url}/api/profiles/01"))
+    async with Klaviyo(SECRET, base_url=server.url, limiter=False) as klaviyo:
+        with pytest.raises(KlaviyoError):
+            await klaviyo.profiles.get_profile("01")
+    assert other.requests == []
+    await other.stop()
+
+
+async def test_a_middleware_that_sends_elsewhere_takes_no_key_along(server: Server) -> None:
+    other = Server()
+    await other.start()
+    other.plan(answer(200, PROFILE))
+
+    async def elsewhere(request: Request, call_next: Any) -> Response:
+        return await call_next(request.replace(url=request.url.replace(server.url, other.url)))
+
+    async with Klaviyo(SECRET, base_url=server.url, limiter=False, middlewares=[elsewhere]) as klaviyo:
+        await klaviyo.profiles.get_profile("01")
+    assert "authorization" not in other.requests[0].headers
+    await other.stop()
+
+
+async def test_an_origin_that_only_begins_alike_is_another(server: Server) -> None:
+    klaviyo = Klaviyo(SECRET, base_url="https://a.klaviyo.com", limiter=False)
+    operation = klaviyo._session.prepare("get_profile", ("1",)).operation
+    for url in (
+        "https://a.klaviyo.com.evil.example/api",
+        "https://a.klaviyo.com@evil.example/",
+        "http://a.klaviyo.com/api",
+    ):
+        request = Request(method="GET", url=url, headers=Headers(), operation=operation)
+        assert await klaviyo._session.authorization(request) is None
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "", "a.klaviyo.com", "ftp://a.klaviyo.com", "https://user:pw@a.klaviyo.com", "https://a.klaviyo.com/api",
+        "https://a.klaviyo.com?x=1", "https://a.klaviyo.com#x", "https://", "https://a.klaviyo.com:99999", "/api", 7, None,
+    ],
+)  # fmt: skip
+def test_base_urls_that_are_no_origin(base_url: Any) -> None:
+    with pytest.raises(ConfigurationError, match="base_url has to be an origin") as caught:
+        Klaviyo(SECRET, base_url=base_url)
+    assert "pw" not in str(caught.value)
+
+
+def test_a_key_over_plain_http_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    Klaviyo(SECRET, base_url="http://klaviyo.example")
+    Klaviyo(SECRET, base_url="http://127.0.0.1:80")
+    Klaviyo(SECRET, base_url="https://A.Klaviyo.com/")
+    assert [record.getMessage() for record in caplog.records] == [
+        "base_url is http://klaviyo.example: the credential goes there unencrypted."
+    ]
+
+
+async def test_a_private_key_as_company_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="this is a private one") as caught:
+        Klaviyo(SECRET, company_id=SECRET)
+    assert_hidden(str(caught.value))
+
+
+async def test_cookies_are_neither_kept_nor_sent(server: Server) -> None:
+    server.plan(answer(200, PROFILE, Set_Cookie="__cf_bm=tracking; Path=/"))
+    async with Klaviyo(SECRET, base_url=server.url, limiter=False) as klaviyo:
+        await klaviyo.profiles.get_profile("01")
+        await klaviyo.profiles.get_profile("01")
+    assert all("cookie" not in request.headers for request in server.requests)
+
+
+async def test_a_callers_tracing_session_is_the_callers_business(server: Server) -> None:
+    server.plan(answer(500))
+    output = io.StringIO()
+    async with (
+        aiohttp.ClientSession() as session,
+        Klaviyo(SECRET, base_url=server.url, session=session, limiter=False) as klaviyo,
+    ):
+        with pytest.raises(KlaviyoError) as caught:
+            await klaviyo.profiles.get_profile("01", options=OPTIONS)
+    traceback.print_exception(caught.value, file=output)
+    assert SECRET not in output.getvalue()
