@@ -169,13 +169,18 @@ def _render(revision: str, specs: Path, folder: Path) -> tuple[dict[str, bytes],
     env = environment(data, config, revision)
     texts: dict[str, str] = {}
     tags = {each.operation.tag: spec.operations[each.operation.name]["tags"][0] for each in table}
-    for part, rendered in (
-        ("models", models.render(env, settled, aliases)),
-        ("operation_table", _operations(env, table)),
-        ("api", endpoints.render(env, table, tags)),
-        ("filters", typed_filters.render({each.operation.name: each.operation.filters for each in table}, revision)),
-    ):
+    parts = {
+        "models": models.render(env, settled, aliases),
+        "operation_table": _operations(env, table),
+        "api": endpoints.render(env, table, tags),
+    }
+    filters = {each.operation.name: each.operation.filters for each in table if each.operation.filters}
+    if filters:
+        parts["filters"] = typed_filters.render(filters, revision)
+    for part, rendered in parts.items():
         texts |= {f"{part}/{name}": text for name, text in rendered.items()}
+    if folder.name != _PACKAGE:
+        texts["__init__.py"] = env.get_template("package_init.py.jinja").render()
     files = _formatted(texts)
     if folder.name == _PACKAGE:
         files["testing/data/schemas.json.gz"] = fake_data.render(spec.document)
