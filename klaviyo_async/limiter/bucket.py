@@ -124,11 +124,14 @@ class Bucket:
         return due
 
     def wait_for(self, tokens: int, now: float) -> float:
-        """An estimate, never too long for what is known: seconds until that many more requests will have been let through."""
+        """An estimate: seconds until that many more requests will have been let through."""
         wait = max(0.0, self.not_before - now)
-        if now < self.shared_until:
-            wait += self._gap() * (tokens - 1)
-        return max([wait, *(window.wait_for(tokens, now, self.in_flight) for window in self.windows)])
+        pace = self._gap() if now < self.shared_until else 0.0
+        wait += pace * (tokens - 1)
+        for window in self.windows:  # the shortest first: it sets the pace at which the longer ones are spent
+            wait = max(wait, window.wait_for(tokens, now, self.in_flight, pace))
+            pace = max(pace, window.span / window.capacity)
+        return wait
 
     def exhausted_for(self, tokens: int, now: float, *, longer_than: float) -> float | None:
         """Seconds until that many tokens, where a window longer than `longer_than` or a freeze that long stands against it."""

@@ -145,22 +145,19 @@ class Window:
             times.append(max(self._next_try, now))
         return min(times, default=None)
 
-    def wait_for(self, tokens: int, now: float, in_flight: int) -> float:
-        """An estimate, never too long for what is known: seconds until that many tokens will have been there."""
+    def wait_for(self, tokens: int, now: float, in_flight: int, pace: float = 0.0) -> float:
+        """An estimate: seconds until that many tokens will have been there, if one is spent each `pace` seconds at most."""
         short = tokens - self.left(now, in_flight)
         if short <= 0:
             return 0.0
-        spent = self.spent
-        known = len(spent)
-        if short <= known:
-            return max(0.0, self.release(spent[short - 1]) - now)
-        # What has no answer yet comes back in one window at the earliest; what is not even sent, in as many as it takes.
-        rounds = (
-            1 + (short - known - in_flight - 1) // max(1, self.capacity - self.reserve)
-            if short > known + in_flight
-            else 0
-        )
-        return self.seconds * (1 + rounds)
+        # Every token serves once in a window: what is short now comes back in its order, and then again, a window later each time.
+        rounds, place = divmod(short - 1, max(1, self.capacity - self.reserve))
+        if place < len(self.spent):
+            first = max(0.0, self.release(self.spent[place]) - now)
+        else:
+            # What has no answer comes back one window from now at the earliest; what isn't sent, a window after its turn.
+            first = self.span + max(0, place - len(self.spent) - in_flight) * pace
+        return first + rounds * self.span
 
     # -- what is spent -------------------------------------------------------------------------------------------------------
 
@@ -215,9 +212,10 @@ class Window:
             return
         ours = self._ours_in_window(now, rest) + in_flight
         wanted = max(self.reserve, self.capacity - max(1, ours))
-        if self.seconds < _CALM:
-            # A short window is full for many reasons (a long one may be near its end): give way by steps.
-            wanted = min(wanted, self.reserve + max(1, self.capacity // 4))
+        # One refusal may have other reasons (another window, requests of ours from before a restart): give way by steps. The first
+        # takes half at most; short windows take a quarter, since a long one near its end looks like a short one.
+        first = self.capacity // (2 if self.seconds >= _CALM else 4)
+        wanted = min(wanted, max(first, self.reserve + max(1, self.capacity // 4)))
         self._reserve(wanted, now)
 
     def fullness(self, now: float, rest: float, in_flight: int) -> float:
