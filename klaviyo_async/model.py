@@ -216,16 +216,19 @@ class Variant:
         """Whether no constant rules it out."""
         return all(value[key] in allowed for key, allowed in self.constants.items() if key in value)
 
+    def matches(self, value: dict[str, Any]) -> int:
+        """How many of its constants the value has."""
+        return sum(key in value and value[key] in allowed for key, allowed in self.constants.items())
+
     def may_fit(self, value: dict[str, Any]) -> bool:
-        """Whether it fits apart from values that Klaviyo may have added to a list of known ones."""
-        given = [(value[key], allowed) for key, allowed in self.constants.items() if key in value]
-        return any(each in allowed for each, allowed in given) and all(
-            len(allowed) > 1 or each in allowed for each, allowed in given
+        """Whether it fits apart from properties for which several values are known, of which the value has a new one."""
+        return self.matches(value) > 0 and all(
+            len(allowed) > 1 or value[key] in allowed for key, allowed in self.constants.items() if key in value
         )
 
 
 class Union(Ref):
-    """One of several models, decided by constants, then by required keys, then by the keys they know, then by a sibling.
+    """One of several models, decided by constants, then by the keys they know, by a sibling, and by the keys they require.
 
     Never by trying one after the other. Members that can't be told apart give the first of them; where a constant rules
     out all members the value becomes an `UnknownModel`.
@@ -246,23 +249,27 @@ class Union(Ref):
 
     def choose(self, value: dict[str, Any], sibling: object = None) -> Variant | None:
         """The member that the value is, or None."""
-        fitting = [each for each in self.variants if each.fits(value)] or [
-            each for each in self.variants if each.may_fit(value)
-        ]
-        if len(fitting) < 2:
-            return fitting[0] if fitting else None
         present = value.keys()
         named = self.by_text.get("".join(filter(str.isalnum, sibling.lower()))) if isinstance(sibling, str) else None
-        return max(
-            fitting,
-            key=lambda variant: (
-                sum(key in present for key in variant.constants),
-                -len(variant.required - present),
+
+        def likeness(variant: Variant) -> tuple[int, ...]:
+            return (
+                variant.matches(value),
                 -len(present - variant.keys),
                 variant.name == named,
+                # Last, for sparse fieldsets take required keys away as well.
+                -len(variant.required - present),
                 len(variant.required),
-            ),
-        )
+            )
+
+        fitting = [each for each in self.variants if each.fits(value)]
+        if fitting:
+            return max(fitting, key=likeness) if len(fitting) > 1 else fitting[0]
+        # Klaviyo may have added a value to a list of known ones: that must not hide the member, but not make up one either.
+        likely = sorted((each for each in self.variants if each.may_fit(value)), key=likeness, reverse=True)
+        if not likely or (len(likely) > 1 and likeness(likely[0]) == likeness(likely[1])):
+            return None
+        return likely[0]
 
     def bind(self, package: str) -> Callable[..., Any]:
         decoders: dict[str, Callable[[Any], Any]] = {}
