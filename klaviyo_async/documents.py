@@ -10,7 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
-from attrs import frozen
+from attrs import field, frozen
 
 from klaviyo_async.errors import QueryError
 from klaviyo_async.filter import Filter
@@ -25,17 +25,23 @@ __all__ = ["JSON_API", "Multipart", "Payload", "build", "with_cursor"]
 
 JSON_API = "application/vnd.api+json"
 
+_REPORT_VALUES = 100
 _MEMBERS = frozenset(("type", "id", "attributes", "relationships", "meta", "links"))
 
 Place: TypeAlias = "tuple[Place, str | int] | None"
 """Where in the document a value is: the place around it and its key there."""
 
 
+def _shown(content: bytes | Multipart) -> str:
+    # Bodies hold personal data and may be megabytes.
+    return f"<{len(content)} bytes>" if isinstance(content, bytes) else repr(content)
+
+
 @frozen
 class Payload:
     """The body of a request."""
 
-    content: bytes | Multipart
+    content: bytes | Multipart = field(repr=_shown)
     """JSON, or a form that streams."""
     content_type: str
 
@@ -69,6 +75,8 @@ def build(
         if given or body is not UNSET:
             raise TypeError(f"{operation.name} takes no body")
         return None
+    if body is None and shape.kind == "resource":
+        body = UNSET
     if given and body is not UNSET:
         raise TypeError(f"{operation.name} takes either body or keywords, not both: {', '.join(given)}")
     if isinstance(body, bytes):
@@ -93,7 +101,7 @@ def build(
                 raise TypeError(f"{operation.name} needs a body")
             return None
         document = builder.plain(body, None)
-    elif body is UNSET or body is None:
+    elif body is UNSET:
         if not given and not shape.required:
             return None
         document = {"data": builder.from_keywords(operation, shape, path, given)}
@@ -245,7 +253,7 @@ class _Builder:
     def filter(self, value: object, kind: str, place: Place) -> object:
         """A filter inside a body: one text, or a list of texts with one condition each."""
         if kind == "string":
-            return self.filter_text(value, place)
+            return self.filter_text(value, place, report=True)
         if isinstance(value, Filter):
             return [str(condition) for condition in value.conditions]
         if isinstance(value, str):
@@ -261,17 +269,31 @@ class _Builder:
         self.problem(place, f"a list of filters is wanted, not {type(value).__name__}")
         return value
 
-    def filter_text(self, value: object, place: Place) -> object:
-        if isinstance(value, Filter):
-            return str(value)
-        if not isinstance(value, str):
+    def filter_text(self, value: object, place: Place, *, report: bool = False) -> object:
+        if not isinstance(value, str | Filter):
             self.problem(place, f"a filter is wanted, an expression of F or text, not {type(value).__name__}")
-        elif self.validate:
+            return value
+        if self.validate:
             try:
-                Filter.parse(value)
+                parsed = value if isinstance(value, Filter) else Filter.parse(value)
             except QueryError as error:
                 self.problem(place, str(error))
-        return value
+                return value
+            if report:
+                self.report_filter(parsed, place)
+        return str(value)
+
+    def report_filter(self, value: Filter, place: Place) -> None:
+        """What Klaviyo's reports ask of their filter in words only: one condition for each field, short lists."""
+        seen: set[str] = set()
+        for condition in value.conditions:
+            if condition.field in seen:
+                self.problem(place, f"only one condition on {condition.field!r} is allowed here; use a list of values")
+            seen.add(condition.field)
+            if isinstance(condition.value, tuple) and len(condition.value) > _REPORT_VALUES:
+                self.problem(
+                    place, f"{condition.operator} of {condition.field!r} takes at most {_REPORT_VALUES} values here"
+                )
 
     # --- identifiers and relationships ---
 

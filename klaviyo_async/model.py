@@ -608,7 +608,7 @@ class UnknownModel(Model):
 class Document(Model):
     """A success answer: what came, and in `http` how."""
 
-    __slots__ = ("_http",)
+    __slots__ = ("_http", "_included_index")
 
     @property
     def http(self) -> Http | None:

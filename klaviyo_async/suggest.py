@@ -20,7 +20,7 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
         return " (it takes none)"
     near = get_close_matches(name, names, 1, 0.5)
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    return (f"; did you mean {near[0]!r}?" if near else ";") + f" There are: {shown}"
+    return (f"; did you mean {near[0]!r}?" if near else ".") + f" There are: {shown}"
 
 
 def unknown_keyword(operation: str, name: str, known: Sequence[str]) -> TypeError:

@@ -243,6 +243,12 @@ def test_filters_in_bodies() -> None:
     assert "no `or`" in refused("query_campaign_values", filter="or(has(a),has(b))", **report)
     assert "/data/attributes/filter" in refused("query_campaign_values", filter=5, **report)
 
+    twice = (F.campaign_id == "a") & (F.campaign_id == "b")
+    for given in (twice, str(twice)):
+        assert "only one condition on 'campaign_id'" in refused("query_campaign_values", filter=given, **report)
+    many = F.campaign_id.contains_any([str(number) for number in range(101)])
+    assert "at most 100 values" in refused("query_campaign_values", filter=many, **report)
+
     aggregate: dict[str, Any] = {"metric_id": "m", "measurements": ["count"]}
     since = F.datetime >= NOON
     until = F.datetime < datetime(2026, 2, 1, tzinfo=UTC)
@@ -375,6 +381,15 @@ def test_a_mapping_that_is_no_document_is_refused() -> None:
     assert "document" in refused("create_profile", body="01")
     assert "document" in refused("create_profile", body=["01"])
     assert prepare(operations["create_profile"], (), {}, body={"email": "x"}, validate=False).payload is not None
+
+
+def test_no_body_is_no_body() -> None:
+    assert sent("create_list", body=None, name="VIP")["data"]["attributes"] == {"name": "VIP"}
+
+
+def test_a_request_does_not_show_its_body() -> None:
+    prepared = prepare(operations["create_profile"], (), {}, write={"email": "sarah@example.com"})
+    assert "sarah" not in repr(prepared)
 
 
 def test_bytes_are_sent_as_they_are() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 import pytest
@@ -230,6 +231,16 @@ def test_a_unique_id_makes_an_event_safe_to_repeat() -> None:
     assert prepare(create, (), {}, body=body).safe_to_repeat
     assert not prepare(create, (), {}, body=b"{}").safe_to_repeat
     assert prepare(PROFILES).safe_to_repeat
+
+
+async def test_every_character_arrives_at_a_real_server(send: Any) -> None:
+    characters = [
+        chr(code) for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF and (code < 0x800 or code % 251 == 0)
+    ]
+    for start in range(0, len(characters), 500):
+        expression = F.email == "".join(characters[start : start + 500])
+        seen = await send(prepare(PROFILES, (), {"filter": expression}))
+        assert unquote(seen.target.removeprefix("/api/profiles?filter="), errors="strict") == str(expression)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from klaviyo_async import models
-from klaviyo_async.model import Document
 from klaviyo_async.related import related
 
 
@@ -38,24 +37,15 @@ def test_to_many_in_the_order_of_the_relationship() -> None:
 
 
 def test_the_index_is_built_once() -> None:
-    class Counting(Document):
-        """A document that can keep something and counts how often its members are read."""
-
-        def __init__(self) -> None:
-            self.asked = 0
-            self.data = [PROFILE]
-            self.kept = [dict(each) for each in TOKENS]
-
-        @property
-        def included(self) -> list[Any]:
-            self.asked += 1
-            return self.kept
-
-    document = Counting()
-    first = related(document, PROFILE, "push-tokens")
-    index = document._included_index  # type: ignore[attr-defined]
-    assert related(document, PROFILE, "push-tokens")[0] is first[0]
-    assert document._included_index is index  # type: ignore[attr-defined]
+    document: Any = models.GetProfileResponseCollectionCompoundDocument.from_dict(page([PROFILE], TOKENS))
+    profile = document.data[0]
+    assert len(document.related(profile, "push-tokens")) == 2
+    kept = document._included_index
+    assert document.related(profile, "push-tokens")[0] is document.included[2]
+    assert document._included_index is kept
+    # What somebody puts in its place is seen.
+    document.included = []
+    assert document.related(profile, "push-tokens") == []
 
 
 def test_to_one() -> None:
