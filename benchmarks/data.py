@@ -39,7 +39,9 @@ def _profile(index: int, chance: random.Random, origin: str) -> dict[str, Any]:
         return {"consent": "SUBSCRIBED", "consent_timestamp": time(), "last_updated": time(), **more}
 
     def channel() -> dict[str, Any]:
-        return consent(can_receive=True, created_timestamp=time(), metadata={}, valid_until=None, phone_number="+15005550006")
+        return consent(
+            can_receive=True, created_timestamp=time(), metadata={}, valid_until=None, phone_number="+15005550006"
+        )
 
     key = f"01GDDKASAP8TKDDA{index:010}"
     return {
@@ -85,9 +87,7 @@ def _profile(index: int, chance: random.Random, origin: str) -> dict[str, Any]:
                         suppression=[],
                         list_suppressions=[],
                     ),
-                    "open_tracking": consent(
-                        can_receive=True, created_timestamp=time(), metadata={}, valid_until=None
-                    ),
+                    "open_tracking": consent(can_receive=True, created_timestamp=time(), metadata={}, valid_until=None),
                 },
                 "sms": {
                     "marketing": consent(can_receive_sms_marketing=True, method="TEXT", method_detail=""),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import Factory, define
 
 from codegen.ir import Array, Mapping, Object, OneOf, Scalar, Time, Type
+from codegen.names import pascal_case
 from codegen.render import annotation, literal, members, needs
 from klaviyo_async.operation import Caps, Operation, Parameter
 
@@ -37,11 +38,6 @@ def render(env: Environment, endpoints: Iterable[Endpoint], tags: dict[str, str]
         namespaces=[(module, pascal_case(module)) for module in by_tag], tags=tags
     )
     return files
-
-
-def pascal_case(name: str) -> str:
-    """`data_privacy` and `push-token` as class names have it: `DataPrivacy`, `PushToken`."""
-    return "".join(part.capitalize() for part in name.replace("-", "_").split("_"))
 
 
 @define

@@ -6,9 +6,7 @@ lose is counted against the document here.
 
 from __future__ import annotations
 
-import keyword
 import logging
-import re
 from typing import TYPE_CHECKING, Any, cast
 
 from openapi_python_client.config import Config, ConfigFile, MetaType
@@ -32,6 +30,7 @@ from openapi_python_client.parser.properties.uuid import UuidProperty
 
 from codegen.errors import CodegenError
 from codegen.ir import Array, Choice, Field, Mapping, Model, Object, OneOf, Scalar, Time, Type
+from codegen.names import python_name
 from klaviyo_async import model as runtime
 
 if TYPE_CHECKING:
@@ -54,15 +53,6 @@ _SCALARS: dict[type, Type] = {
 }
 _METHODS = frozenset(name for name in dir(runtime.Model) if not name.startswith("__")) | {"additional_properties"}
 _RESERVED = frozenset({"_decode", "_extra", "_values", "_wires"})
-
-
-def python_name(wire: str) -> str:
-    """The Python name of a JSON name: snake_case as it is, hyphens as underscores, a trailing one where it is taken."""
-    name = re.sub(r"[^0-9A-Za-z_]", "_", wire)
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    if not name or name[0].isdigit():
-        name = f"field_{name}"
-    return f"{name}_" if keyword.iskeyword(name) or name == "self" else name
 
 
 def field_name(wire: str) -> str:

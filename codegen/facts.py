@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from codegen.engine import python_name
 from codegen.errors import CodegenError
+from codegen.names import python_name
 from klaviyo_async.operation import (
     Body,
     Caps,

@@ -9,7 +9,8 @@ from attrs import evolve
 
 from codegen.dedupe import merge_inline, names_in, reachable
 from codegen.ir import Array, Choice, Mapping, Model, OneOf, Type
-from codegen.render import References, alias_text, field_line, is_constant, module_name, needs
+from codegen.names import module_name
+from codegen.render import References, alias_text, field_line, is_constant, needs
 from klaviyo_async.model import Document
 
 if TYPE_CHECKING:

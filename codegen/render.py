@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,12 +31,6 @@ def environment(data: GeneratorData, config: Config, revision: str) -> Environme
     env.filters["doc"] = doc
     env.globals["revision"] = revision
     return env
-
-
-def module_name(name: str) -> str:
-    """The module of a class: `SMSMarketing` → `sms_marketing`."""
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    return name.lower()
 
 
 def literal(value: object) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import frozen
 
-from codegen.engine import python_name
 from codegen.errors import CodegenError
+from codegen.names import python_name
 from klaviyo_async.operation import Body, Nested, Relationship, Resource
 
 if TYPE_CHECKING:

@@ -6,28 +6,17 @@ of each, written against `attrs.fields`; all else is attrs' own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, overload
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 __all__ = ["frozen"]
 
-C = TypeVar("C", bound=type)
 
-
-@overload
-@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
-def frozen(cls: C, /) -> C: ...
-@overload
-@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
-def frozen(*, kw_only: bool = False, eq: bool = True) -> Callable[[C], C]: ...
-def frozen(cls: C | None = None, /, *, kw_only: bool = False, eq: bool = True) -> C | Callable[[C], C]:
+def _frozen(cls: Any = None, /, *, kw_only: bool = False, eq: bool = True) -> Any:
     """`attrs.frozen` with slots. With `eq=False` an instance equals only itself."""
 
-    def make(cls: C) -> C:
+    def make(cls: Any) -> Any:
         methods = {"__repr__": _repr} | ({"__eq__": _equal, "__hash__": _hash} if eq else {})
         for name, method in methods.items():
             if name not in cls.__dict__:
@@ -37,14 +26,20 @@ def frozen(cls: C | None = None, /, *, kw_only: bool = False, eq: bool = True) -
     return make if cls is None else make(cls)
 
 
+if TYPE_CHECKING:
+    from attrs import frozen
+else:
+    frozen = _frozen
+
+
 def _values(self: Any) -> tuple[Any, ...]:
     return tuple(getattr(self, field.name) for field in attrs.fields(type(self)) if field.eq)
 
 
-def _equal(self: Any, other: object) -> bool:
+def _equal(self: Any, other: object) -> Any:
     if type(other) is not type(self):
         return NotImplemented
-    return bool(_values(self) == _values(other))
+    return _values(self) == _values(other)
 
 
 def _hash(self: Any) -> int:

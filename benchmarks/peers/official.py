@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Any
 
-from klaviyo_api import KlaviyoAPI
+KlaviyoAPI = import_module("klaviyo_api").KlaviyoAPI
 
 
 async def main() -> None:

@@ -1602,7 +1602,7 @@ _MODULES = {
     "WhatsappMarketingChannel": "whatsapp_marketing_channel",
     "WhatsappTransactionalChannel": "whatsapp_transactional_channel",
 }
-__all__ = sorted(_MODULES)  # noqa: PLE0605
+__all__ = sorted(_MODULES)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> object:
