@@ -35,10 +35,7 @@ class Accounts(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_account
         """
-        document: GetAccountResponse = await self._session.call(
-            operations["get_account"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_account"], (id,), {"fields": fields}, options=options)
 
     def get_accounts(
         self: Caller, *, fields: GetAccountsFields | Fields | None = None, options: RequestOptions | None = None

@@ -122,7 +122,7 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/assign_template_to_campaign_message
         """
-        document: PostCampaignMessageResponse = await self._session.call(
+        return await self._session.call(
             operations["assign_template_to_campaign_message"],
             (),
             {"fields": fields},
@@ -130,7 +130,6 @@ class Campaigns(Namespace):
             write={"id": id, "template": template},
             options=options,
         )
-        return document
 
     async def cancel_campaign_send(
         self: Caller,
@@ -158,7 +157,7 @@ class Campaigns(Namespace):
         *,
         name: str | Unset = UNSET,
         audiences: Audiences | Mapping[str, Any] | Unset = UNSET,
-        campaign_messages: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        campaign_messages: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         send_strategy: StaticSendStrategy
         | Mapping[str, Any]
         | ThrottledSendStrategy
@@ -183,7 +182,7 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_campaign
         """
-        document: PostCampaignResponse = await self._session.call(
+        return await self._session.call(
             operations["create_campaign"],
             (),
             {"fields": fields},
@@ -198,7 +197,6 @@ class Campaigns(Namespace):
             },
             options=options,
         )
-        return document
 
     async def create_campaign_clone(
         self: Caller,
@@ -217,7 +215,7 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_campaign_clone
         """
-        document: PostCampaignResponse = await self._session.call(
+        return await self._session.call(
             operations["create_campaign_clone"],
             (),
             {"fields": fields},
@@ -225,7 +223,6 @@ class Campaigns(Namespace):
             write={"id": id, "new_name": new_name},
             options=options,
         )
-        return document
 
     async def delete_campaign(self: Caller, id: str, *, options: RequestOptions | None = None) -> None:
         """Delete Campaign.
@@ -254,10 +251,9 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_campaign
         """
-        document: GetCampaignResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_campaign"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     async def get_campaign_for_campaign_message(
         self: Caller,
@@ -274,10 +270,9 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_campaign_for_campaign_message
         """
-        document: GetCampaignResponse = await self._session.call(
+        return await self._session.call(
             operations["get_campaign_for_campaign_message"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_campaign_id_for_campaign_message(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -290,10 +285,7 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_campaign_id_for_campaign_message
         """
-        document: GetCampaignMessageCampaignRelationshipResponse = await self._session.call(
-            operations["get_campaign_id_for_campaign_message"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_campaign_id_for_campaign_message"], (id,), options=options)
 
     async def get_campaign_message(
         self: Caller,
@@ -311,10 +303,9 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_campaign_message
         """
-        document: GetCampaignMessageResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_campaign_message"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     async def get_campaign_recipient_estimation(
         self: Caller,
@@ -331,10 +322,9 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_campaign_recipient_estimation
         """
-        document: GetCampaignRecipientEstimationResponse = await self._session.call(
+        return await self._session.call(
             operations["get_campaign_recipient_estimation"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_campaign_recipient_estimation_job(
         self: Caller,
@@ -351,10 +341,9 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_campaign_recipient_estimation_job
         """
-        document: GetCampaignRecipientEstimationJobResponse = await self._session.call(
+        return await self._session.call(
             operations["get_campaign_recipient_estimation_job"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_campaign_send_job(
         self: Caller,
@@ -371,10 +360,7 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_campaign_send_job
         """
-        document: GetCampaignSendJobResponse = await self._session.call(
-            operations["get_campaign_send_job"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_campaign_send_job"], (id,), {"fields": fields}, options=options)
 
     def get_campaigns(
         self: Caller,
@@ -428,10 +414,9 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_image_for_campaign_message
         """
-        document: GetImageResponse = await self._session.call(
+        return await self._session.call(
             operations["get_image_for_campaign_message"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_image_id_for_campaign_message(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -444,10 +429,7 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_image_id_for_campaign_message
         """
-        document: GetCampaignMessageImageRelationshipResponse = await self._session.call(
-            operations["get_image_id_for_campaign_message"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_image_id_for_campaign_message"], (id,), options=options)
 
     def get_message_ids_for_campaign(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -530,10 +512,9 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_template_for_campaign_message
         """
-        document: GetTemplateResponse = await self._session.call(
+        return await self._session.call(
             operations["get_template_for_campaign_message"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_template_id_for_campaign_message(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -546,10 +527,7 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_template_id_for_campaign_message
         """
-        document: GetCampaignMessageTemplateRelationshipResponse = await self._session.call(
-            operations["get_template_id_for_campaign_message"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_template_id_for_campaign_message"], (id,), options=options)
 
     async def refresh_campaign_recipient_estimation(
         self: Caller,
@@ -567,7 +545,7 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/refresh_campaign_recipient_estimation
         """
-        document: PostCampaignRecipientEstimationJobResponse = await self._session.call(
+        return await self._session.call(
             operations["refresh_campaign_recipient_estimation"],
             (),
             {"fields": fields},
@@ -575,7 +553,6 @@ class Campaigns(Namespace):
             write={"id": id},
             options=options,
         )
-        return document
 
     async def send_campaign(
         self: Caller,
@@ -593,10 +570,9 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/send_campaign
         """
-        document: PostCampaignSendJobResponse = await self._session.call(
+        return await self._session.call(
             operations["send_campaign"], (), {"fields": fields}, body=body, write={"id": id}, options=options
         )
-        return document
 
     async def update_campaign(
         self: Caller,
@@ -629,7 +605,7 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_campaign
         """
-        document: PatchCampaignResponse = await self._session.call(
+        return await self._session.call(
             operations["update_campaign"],
             (id,),
             {"fields": fields},
@@ -643,7 +619,6 @@ class Campaigns(Namespace):
             },
             options=options,
         )
-        return document
 
     async def update_campaign_message(
         self: Caller,
@@ -669,7 +644,7 @@ class Campaigns(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_campaign_message
         """
-        document: PatchCampaignMessageResponse = await self._session.call(
+        return await self._session.call(
             operations["update_campaign_message"],
             (id,),
             {"fields": fields},
@@ -677,7 +652,6 @@ class Campaigns(Namespace):
             write={"definition": definition, "image": image},
             options=options,
         )
-        return document
 
     async def update_image_for_campaign_message(
         self: Caller,

@@ -204,7 +204,7 @@ class Catalogs(Namespace):
         self: Caller,
         body: CatalogCategoryCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        categories: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        categories: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         fields: BulkCreateCatalogCategoriesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogCategoryCreateJobResponse:
@@ -218,7 +218,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/bulk_create_catalog_categories
         """
-        document: PostCatalogCategoryCreateJobResponse = await self._session.call(
+        return await self._session.call(
             operations["bulk_create_catalog_categories"],
             (),
             {"fields": fields},
@@ -226,13 +226,12 @@ class Catalogs(Namespace):
             write={"categories": categories},
             options=options,
         )
-        return document
 
     async def bulk_create_catalog_items(
         self: Caller,
         body: CatalogItemCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        items: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        items: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         fields: BulkCreateCatalogItemsFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogItemCreateJobResponse:
@@ -246,7 +245,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/bulk_create_catalog_items
         """
-        document: PostCatalogItemCreateJobResponse = await self._session.call(
+        return await self._session.call(
             operations["bulk_create_catalog_items"],
             (),
             {"fields": fields},
@@ -254,13 +253,12 @@ class Catalogs(Namespace):
             write={"items": items},
             options=options,
         )
-        return document
 
     async def bulk_create_catalog_variants(
         self: Caller,
         body: CatalogVariantCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        variants: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        variants: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         fields: BulkCreateCatalogVariantsFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogVariantCreateJobResponse:
@@ -274,7 +272,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/bulk_create_catalog_variants
         """
-        document: PostCatalogVariantCreateJobResponse = await self._session.call(
+        return await self._session.call(
             operations["bulk_create_catalog_variants"],
             (),
             {"fields": fields},
@@ -282,13 +280,12 @@ class Catalogs(Namespace):
             write={"variants": variants},
             options=options,
         )
-        return document
 
     async def bulk_delete_catalog_categories(
         self: Caller,
         body: CatalogCategoryDeleteJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        categories: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        categories: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         fields: BulkDeleteCatalogCategoriesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogCategoryDeleteJobResponse:
@@ -302,7 +299,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/bulk_delete_catalog_categories
         """
-        document: PostCatalogCategoryDeleteJobResponse = await self._session.call(
+        return await self._session.call(
             operations["bulk_delete_catalog_categories"],
             (),
             {"fields": fields},
@@ -310,13 +307,12 @@ class Catalogs(Namespace):
             write={"categories": categories},
             options=options,
         )
-        return document
 
     async def bulk_delete_catalog_items(
         self: Caller,
         body: CatalogItemDeleteJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        items: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        items: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         fields: BulkDeleteCatalogItemsFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogItemDeleteJobResponse:
@@ -330,7 +326,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/bulk_delete_catalog_items
         """
-        document: PostCatalogItemDeleteJobResponse = await self._session.call(
+        return await self._session.call(
             operations["bulk_delete_catalog_items"],
             (),
             {"fields": fields},
@@ -338,13 +334,12 @@ class Catalogs(Namespace):
             write={"items": items},
             options=options,
         )
-        return document
 
     async def bulk_delete_catalog_variants(
         self: Caller,
         body: CatalogVariantDeleteJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        variants: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        variants: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         fields: BulkDeleteCatalogVariantsFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogVariantDeleteJobResponse:
@@ -358,7 +353,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/bulk_delete_catalog_variants
         """
-        document: PostCatalogVariantDeleteJobResponse = await self._session.call(
+        return await self._session.call(
             operations["bulk_delete_catalog_variants"],
             (),
             {"fields": fields},
@@ -366,13 +361,12 @@ class Catalogs(Namespace):
             write={"variants": variants},
             options=options,
         )
-        return document
 
     async def bulk_update_catalog_categories(
         self: Caller,
         body: CatalogCategoryUpdateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        categories: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        categories: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         fields: BulkUpdateCatalogCategoriesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogCategoryUpdateJobResponse:
@@ -386,7 +380,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/bulk_update_catalog_categories
         """
-        document: PostCatalogCategoryUpdateJobResponse = await self._session.call(
+        return await self._session.call(
             operations["bulk_update_catalog_categories"],
             (),
             {"fields": fields},
@@ -394,13 +388,12 @@ class Catalogs(Namespace):
             write={"categories": categories},
             options=options,
         )
-        return document
 
     async def bulk_update_catalog_items(
         self: Caller,
         body: CatalogItemUpdateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        items: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        items: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         fields: BulkUpdateCatalogItemsFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogItemUpdateJobResponse:
@@ -414,7 +407,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/bulk_update_catalog_items
         """
-        document: PostCatalogItemUpdateJobResponse = await self._session.call(
+        return await self._session.call(
             operations["bulk_update_catalog_items"],
             (),
             {"fields": fields},
@@ -422,13 +415,12 @@ class Catalogs(Namespace):
             write={"items": items},
             options=options,
         )
-        return document
 
     async def bulk_update_catalog_variants(
         self: Caller,
         body: CatalogVariantUpdateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        variants: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        variants: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         fields: BulkUpdateCatalogVariantsFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogVariantUpdateJobResponse:
@@ -442,7 +434,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/bulk_update_catalog_variants
         """
-        document: PostCatalogVariantUpdateJobResponse = await self._session.call(
+        return await self._session.call(
             operations["bulk_update_catalog_variants"],
             (),
             {"fields": fields},
@@ -450,7 +442,6 @@ class Catalogs(Namespace):
             write={"variants": variants},
             options=options,
         )
-        return document
 
     async def create_back_in_stock_subscription(
         self: Caller,
@@ -458,7 +449,7 @@ class Catalogs(Namespace):
         *,
         channels: Sequence[Literal["EMAIL", "PUSH", "SMS", "WHATSAPP"] | str] | Unset = UNSET,
         variant: str | Mapping[str, Any] | None | Unset = UNSET,
-        profile: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None | Unset = UNSET,
+        profile: Mapping[str, Any] | None | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Create Back In Stock Subscription.
@@ -496,7 +487,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_catalog_category
         """
-        document: PostCatalogCategoryResponse = await self._session.call(
+        return await self._session.call(
             operations["create_catalog_category"],
             (),
             {"fields": fields},
@@ -510,7 +501,6 @@ class Catalogs(Namespace):
             },
             options=options,
         )
-        return document
 
     async def create_catalog_item(
         self: Caller,
@@ -540,7 +530,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_catalog_item
         """
-        document: PostCatalogItemResponse = await self._session.call(
+        return await self._session.call(
             operations["create_catalog_item"],
             (),
             {"fields": fields},
@@ -562,7 +552,6 @@ class Catalogs(Namespace):
             },
             options=options,
         )
-        return document
 
     async def create_catalog_variant(
         self: Caller,
@@ -595,7 +584,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_catalog_variant
         """
-        document: PostCatalogVariantResponse = await self._session.call(
+        return await self._session.call(
             operations["create_catalog_variant"],
             (),
             {"fields": fields},
@@ -620,7 +609,6 @@ class Catalogs(Namespace):
             },
             options=options,
         )
-        return document
 
     async def delete_catalog_category(self: Caller, id: str, *, options: RequestOptions | None = None) -> None:
         """Delete Catalog Category.
@@ -671,13 +659,12 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_bulk_create_catalog_items_job
         """
-        document: GetCatalogItemCreateJobResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_bulk_create_catalog_items_job"],
             (job_id,),
             {"fields": fields, "include": include},
             options=options,
         )
-        return document
 
     def get_bulk_create_catalog_items_jobs(
         self: Caller,
@@ -722,13 +709,12 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_bulk_create_categories_job
         """
-        document: GetCatalogCategoryCreateJobResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_bulk_create_categories_job"],
             (job_id,),
             {"fields": fields, "include": include},
             options=options,
         )
-        return document
 
     def get_bulk_create_categories_jobs(
         self: Caller,
@@ -775,13 +761,12 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_bulk_create_variants_job
         """
-        document: GetCatalogVariantCreateJobResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_bulk_create_variants_job"],
             (job_id,),
             {"fields": fields, "include": include},
             options=options,
         )
-        return document
 
     def get_bulk_create_variants_jobs(
         self: Caller,
@@ -827,10 +812,9 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_bulk_delete_catalog_items_job
         """
-        document: GetCatalogItemDeleteJobResponse = await self._session.call(
+        return await self._session.call(
             operations["get_bulk_delete_catalog_items_job"], (job_id,), {"fields": fields}, options=options
         )
-        return document
 
     def get_bulk_delete_catalog_items_jobs(
         self: Caller,
@@ -874,10 +858,9 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_bulk_delete_categories_job
         """
-        document: GetCatalogCategoryDeleteJobResponse = await self._session.call(
+        return await self._session.call(
             operations["get_bulk_delete_categories_job"], (job_id,), {"fields": fields}, options=options
         )
-        return document
 
     def get_bulk_delete_categories_jobs(
         self: Caller,
@@ -921,10 +904,9 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_bulk_delete_variants_job
         """
-        document: GetCatalogVariantDeleteJobResponse = await self._session.call(
+        return await self._session.call(
             operations["get_bulk_delete_variants_job"], (job_id,), {"fields": fields}, options=options
         )
-        return document
 
     def get_bulk_delete_variants_jobs(
         self: Caller,
@@ -969,13 +951,12 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_bulk_update_catalog_items_job
         """
-        document: GetCatalogItemUpdateJobResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_bulk_update_catalog_items_job"],
             (job_id,),
             {"fields": fields, "include": include},
             options=options,
         )
-        return document
 
     def get_bulk_update_catalog_items_jobs(
         self: Caller,
@@ -1020,13 +1001,12 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_bulk_update_categories_job
         """
-        document: GetCatalogCategoryUpdateJobResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_bulk_update_categories_job"],
             (job_id,),
             {"fields": fields, "include": include},
             options=options,
         )
-        return document
 
     def get_bulk_update_categories_jobs(
         self: Caller,
@@ -1073,13 +1053,12 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_bulk_update_variants_job
         """
-        document: GetCatalogVariantUpdateJobResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_bulk_update_variants_job"],
             (job_id,),
             {"fields": fields, "include": include},
             options=options,
         )
-        return document
 
     def get_bulk_update_variants_jobs(
         self: Caller,
@@ -1154,10 +1133,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_catalog_category
         """
-        document: GetCatalogCategoryResponse = await self._session.call(
-            operations["get_catalog_category"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_catalog_category"], (id,), {"fields": fields}, options=options)
 
     async def get_catalog_item(
         self: Caller,
@@ -1175,10 +1151,9 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_catalog_item
         """
-        document: GetCatalogItemResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_catalog_item"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     def get_catalog_items(
         self: Caller,
@@ -1232,10 +1207,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_catalog_variant
         """
-        document: GetCatalogVariantResponse = await self._session.call(
-            operations["get_catalog_variant"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_catalog_variant"], (id,), {"fields": fields}, options=options)
 
     def get_catalog_variants(
         self: Caller,
@@ -1506,7 +1478,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_catalog_category
         """
-        document: PatchCatalogCategoryResponse = await self._session.call(
+        return await self._session.call(
             operations["update_catalog_category"],
             (id,),
             {"fields": fields},
@@ -1514,7 +1486,6 @@ class Catalogs(Namespace):
             write={"name": name, "items": items},
             options=options,
         )
-        return document
 
     async def update_catalog_item(
         self: Caller,
@@ -1542,7 +1513,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_catalog_item
         """
-        document: PatchCatalogItemResponse = await self._session.call(
+        return await self._session.call(
             operations["update_catalog_item"],
             (id,),
             {"fields": fields},
@@ -1561,7 +1532,6 @@ class Catalogs(Namespace):
             },
             options=options,
         )
-        return document
 
     async def update_catalog_variant(
         self: Caller,
@@ -1591,7 +1561,7 @@ class Catalogs(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_catalog_variant
         """
-        document: PatchCatalogVariantResponse = await self._session.call(
+        return await self._session.call(
             operations["update_catalog_variant"],
             (id,),
             {"fields": fields},
@@ -1612,7 +1582,6 @@ class Catalogs(Namespace):
             },
             options=options,
         )
-        return document
 
     async def update_categories_for_catalog_item(
         self: Caller,

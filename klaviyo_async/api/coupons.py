@@ -75,7 +75,7 @@ class Coupons(Namespace):
         self: Caller,
         body: CouponCodeCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        coupon_codes: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        coupon_codes: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         fields: BulkCreateCouponCodesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCouponCodeCreateJobResponse:
@@ -89,7 +89,7 @@ class Coupons(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/bulk_create_coupon_codes
         """
-        document: PostCouponCodeCreateJobResponse = await self._session.call(
+        return await self._session.call(
             operations["bulk_create_coupon_codes"],
             (),
             {"fields": fields},
@@ -97,7 +97,6 @@ class Coupons(Namespace):
             write={"coupon_codes": coupon_codes},
             options=options,
         )
-        return document
 
     async def create_coupon(
         self: Caller,
@@ -117,7 +116,7 @@ class Coupons(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_coupon
         """
-        document: PostCouponResponse = await self._session.call(
+        return await self._session.call(
             operations["create_coupon"],
             (),
             {"fields": fields},
@@ -129,7 +128,6 @@ class Coupons(Namespace):
             },
             options=options,
         )
-        return document
 
     async def create_coupon_code(
         self: Caller,
@@ -149,7 +147,7 @@ class Coupons(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_coupon_code
         """
-        document: PostCouponCodeResponse = await self._session.call(
+        return await self._session.call(
             operations["create_coupon_code"],
             (),
             {"fields": fields},
@@ -157,7 +155,6 @@ class Coupons(Namespace):
             write={"unique_code": unique_code, "coupon": coupon, "expires_at": expires_at},
             options=options,
         )
-        return document
 
     async def delete_coupon(self: Caller, id: str, *, options: RequestOptions | None = None) -> None:
         """Delete Coupon.
@@ -224,13 +221,12 @@ class Coupons(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_bulk_create_coupon_codes_job
         """
-        document: GetCouponCodeCreateJobResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_bulk_create_coupon_codes_job"],
             (job_id,),
             {"fields": fields, "include": include},
             options=options,
         )
-        return document
 
     async def get_coupon(
         self: Caller, id: str, *, fields: GetCouponFields | Fields | None = None, options: RequestOptions | None = None
@@ -243,10 +239,7 @@ class Coupons(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_coupon
         """
-        document: GetCouponResponse = await self._session.call(
-            operations["get_coupon"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_coupon"], (id,), {"fields": fields}, options=options)
 
     async def get_coupon_code(
         self: Caller,
@@ -264,10 +257,9 @@ class Coupons(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_coupon_code
         """
-        document: GetCouponCodeResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_coupon_code"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     def get_coupon_code_ids_for_coupon(
         self: Caller,
@@ -379,10 +371,9 @@ class Coupons(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_coupon_for_coupon_code
         """
-        document: GetCouponResponse = await self._session.call(
+        return await self._session.call(
             operations["get_coupon_for_coupon_code"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_coupon_id_for_coupon_code(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -395,10 +386,7 @@ class Coupons(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_coupon_id_for_coupon_code
         """
-        document: GetCouponCodeCouponRelationshipResponse = await self._session.call(
-            operations["get_coupon_id_for_coupon_code"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_coupon_id_for_coupon_code"], (id,), options=options)
 
     def get_coupons(
         self: Caller,
@@ -443,7 +431,7 @@ class Coupons(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_coupon
         """
-        document: PatchCouponResponse = await self._session.call(
+        return await self._session.call(
             operations["update_coupon"],
             (id,),
             {"fields": fields},
@@ -451,7 +439,6 @@ class Coupons(Namespace):
             write={"description": description, "monitor_configuration": monitor_configuration},
             options=options,
         )
-        return document
 
     async def update_coupon_code(
         self: Caller,
@@ -474,7 +461,7 @@ class Coupons(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_coupon_code
         """
-        document: PatchCouponCodeResponse = await self._session.call(
+        return await self._session.call(
             operations["update_coupon_code"],
             (id,),
             {"fields": fields},
@@ -482,7 +469,6 @@ class Coupons(Namespace):
             write={"status": status, "expires_at": expires_at},
             options=options,
         )
-        return document
 
     spawn_coupon_code_bulk_create_job = bulk_create_coupon_codes
     create_coupon_code_bulk_create_job = bulk_create_coupon_codes

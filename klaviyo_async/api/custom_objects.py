@@ -41,7 +41,7 @@ class CustomObjects(Namespace):
         self: Caller,
         body: DataSourceRecordBulkCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        data_source_records: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None | Unset = UNSET,
+        data_source_records: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None | Unset = UNSET,
         data_source: str | Mapping[str, Any] | None | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
@@ -81,7 +81,7 @@ class CustomObjects(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_data_source
         """
-        document: PostDataSourceResponse = await self._session.call(
+        return await self._session.call(
             operations["create_data_source"],
             (),
             {"fields": fields},
@@ -89,13 +89,12 @@ class CustomObjects(Namespace):
             write={"title": title, "visibility": visibility, "description": description, "namespace": namespace},
             options=options,
         )
-        return document
 
     async def create_data_source_record(
         self: Caller,
         body: DataSourceRecordCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        data_source_record: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        data_source_record: Mapping[str, Any] | Unset = UNSET,
         data_source: str | Mapping[str, Any] | None | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
@@ -142,10 +141,7 @@ class CustomObjects(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_data_source
         """
-        document: GetDataSourceResponse = await self._session.call(
-            operations["get_data_source"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_data_source"], (id,), {"fields": fields}, options=options)
 
     def get_data_sources(
         self: Caller,

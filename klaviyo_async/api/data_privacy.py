@@ -11,7 +11,7 @@ from klaviyo_async.namespace import Namespace
 from ..operation_table import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from klaviyo_async.client import RequestOptions
@@ -30,7 +30,7 @@ class DataPrivacy(Namespace):
         self: Caller,
         body: DataPrivacyCreateDeletionJobQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profile: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        profile: Mapping[str, Any] | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Request Profile Deletion.

@@ -53,7 +53,7 @@ class Events(Namespace):
         self: Caller,
         body: EventsBulkCreateJob | Mapping[str, Any] | Unset = UNSET,
         *,
-        events_bulk_create: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        events_bulk_create: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Bulk Create Events.
@@ -78,8 +78,8 @@ class Events(Namespace):
         body: EventCreateQueryV2 | Mapping[str, Any] | Unset = UNSET,
         *,
         properties: Mapping[str, Any] | Unset = UNSET,
-        metric: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
-        profile: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        metric: Mapping[str, Any] | Unset = UNSET,
+        profile: Mapping[str, Any] | Unset = UNSET,
         time: datetime | str | None | Unset = UNSET,
         value: float | None | Unset = UNSET,
         value_currency: str | None | Unset = UNSET,
@@ -129,10 +129,9 @@ class Events(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_event
         """
-        document: GetEventResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_event"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     def get_events(
         self: Caller,
@@ -186,10 +185,7 @@ class Events(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_metric_for_event
         """
-        document: GetMetricResponse = await self._session.call(
-            operations["get_metric_for_event"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_metric_for_event"], (id,), {"fields": fields}, options=options)
 
     async def get_metric_id_for_event(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -202,10 +198,7 @@ class Events(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_metric_id_for_event
         """
-        document: GetEventMetricRelationshipResponse = await self._session.call(
-            operations["get_metric_id_for_event"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_metric_id_for_event"], (id,), options=options)
 
     async def get_profile_for_event(
         self: Caller,
@@ -223,13 +216,12 @@ class Events(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_profile_for_event
         """
-        document: GetProfileResponse = await self._session.call(
+        return await self._session.call(
             operations["get_profile_for_event"],
             (id,),
             {"additional_fields": additional_fields, "fields": fields},
             options=options,
         )
-        return document
 
     async def get_profile_id_for_event(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -242,10 +234,7 @@ class Events(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_profile_id_for_event
         """
-        document: GetEventProfileRelationshipResponse = await self._session.call(
-            operations["get_profile_id_for_event"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_profile_id_for_event"], (id,), options=options)
 
     create_event_bulk_create_job = bulk_create_events
     get_event_metric = get_metric_for_event

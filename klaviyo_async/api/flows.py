@@ -123,7 +123,7 @@ class Flows(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_flow
         """
-        document: PostFlowV2Response = await self._session.call(
+        return await self._session.call(
             operations["create_flow"],
             (),
             {"additional_fields": additional_fields, "fields": fields},
@@ -131,7 +131,6 @@ class Flows(Namespace):
             write={"name": name, "definition": definition},
             options=options,
         )
-        return document
 
     async def delete_flow(self: Caller, id: str, *, options: RequestOptions | None = None) -> None:
         """Delete Flow.
@@ -170,10 +169,9 @@ class Flows(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_action_for_flow_message
         """
-        document: GetFlowActionEncodedResponse = await self._session.call(
+        return await self._session.call(
             operations["get_action_for_flow_message"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_action_id_for_flow_message(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -186,10 +184,7 @@ class Flows(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_action_id_for_flow_message
         """
-        document: GetFlowMessageActionRelationshipResponse = await self._session.call(
-            operations["get_action_id_for_flow_message"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_action_id_for_flow_message"], (id,), options=options)
 
     def get_action_ids_for_flow(
         self: Caller,
@@ -269,13 +264,12 @@ class Flows(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_flow
         """
-        document: GetFlowV2ResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_flow"],
             (id,),
             {"additional_fields": additional_fields, "fields": fields, "include": include},
             options=options,
         )
-        return document
 
     async def get_flow_action(
         self: Caller,
@@ -293,10 +287,9 @@ class Flows(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_flow_action
         """
-        document: GetFlowActionEncodedResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_flow_action"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     def get_flow_action_messages(
         self: Caller,
@@ -343,10 +336,9 @@ class Flows(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_flow_for_flow_action
         """
-        document: GetFlowResponse = await self._session.call(
+        return await self._session.call(
             operations["get_flow_for_flow_action"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_flow_id_for_flow_action(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -359,10 +351,7 @@ class Flows(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_flow_id_for_flow_action
         """
-        document: GetFlowActionFlowRelationshipResponse = await self._session.call(
-            operations["get_flow_id_for_flow_action"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_flow_id_for_flow_action"], (id,), options=options)
 
     async def get_flow_message(
         self: Caller,
@@ -380,10 +369,9 @@ class Flows(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_flow_message
         """
-        document: GetFlowMessageEncodedResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_flow_message"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     def get_flows(
         self: Caller,
@@ -499,10 +487,9 @@ class Flows(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_template_for_flow_message
         """
-        document: GetTemplateResponse = await self._session.call(
+        return await self._session.call(
             operations["get_template_for_flow_message"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_template_id_for_flow_message(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -515,10 +502,7 @@ class Flows(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_template_id_for_flow_message
         """
-        document: GetFlowMessageTemplateRelationshipResponse = await self._session.call(
-            operations["get_template_id_for_flow_message"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_template_id_for_flow_message"], (id,), options=options)
 
     async def update_flow(
         self: Caller,
@@ -537,10 +521,9 @@ class Flows(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_flow
         """
-        document: PatchFlowResponse = await self._session.call(
+        return await self._session.call(
             operations["update_flow"], (id,), {"fields": fields}, body=body, write={"status": status}, options=options
         )
-        return document
 
     async def update_flow_action(
         self: Caller,
@@ -580,7 +563,7 @@ class Flows(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_flow_action
         """
-        document: PatchFlowActionEncodedResponse = await self._session.call(
+        return await self._session.call(
             operations["update_flow_action"],
             (id,),
             {"fields": fields},
@@ -588,7 +571,6 @@ class Flows(Namespace):
             write={"definition": definition},
             options=options,
         )
-        return document
 
     get_flow_message_action = get_action_for_flow_message
     get_flow_message_relationships_action = get_action_id_for_flow_message

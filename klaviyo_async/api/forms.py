@@ -73,7 +73,7 @@ class Forms(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_form
         """
-        document: PostEncodedFormResponse = await self._session.call(
+        return await self._session.call(
             operations["create_form"],
             (),
             {"fields": fields},
@@ -81,7 +81,6 @@ class Forms(Namespace):
             write={"definition": definition, "status": status, "ab_test": ab_test, "name": name},
             options=options,
         )
-        return document
 
     async def delete_form(self: Caller, id: str, *, options: RequestOptions | None = None) -> None:
         """Delete Form.
@@ -105,10 +104,7 @@ class Forms(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_form
         """
-        document: GetEncodedFormResponse = await self._session.call(
-            operations["get_form"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_form"], (id,), {"fields": fields}, options=options)
 
     async def get_form_for_form_version(
         self: Caller,
@@ -125,10 +121,9 @@ class Forms(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_form_for_form_version
         """
-        document: GetFormResponse = await self._session.call(
+        return await self._session.call(
             operations["get_form_for_form_version"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_form_id_for_form_version(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -141,10 +136,7 @@ class Forms(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_form_id_for_form_version
         """
-        document: GetFormVersionFormRelationshipResponse = await self._session.call(
-            operations["get_form_id_for_form_version"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_form_id_for_form_version"], (id,), options=options)
 
     async def get_form_version(
         self: Caller,
@@ -162,10 +154,9 @@ class Forms(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_form_version
         """
-        document: GetFormVersionResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_form_version"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     def get_forms(
         self: Caller,

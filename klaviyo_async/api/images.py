@@ -56,10 +56,7 @@ class Images(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_image
         """
-        document: GetImageResponse = await self._session.call(
-            operations["get_image"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_image"], (id,), {"fields": fields}, options=options)
 
     def get_images(
         self: Caller,
@@ -108,7 +105,7 @@ class Images(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_image
         """
-        document: PatchImageResponse = await self._session.call(
+        return await self._session.call(
             operations["update_image"],
             (id,),
             {"fields": fields},
@@ -116,7 +113,6 @@ class Images(Namespace):
             write={"name": name, "hidden": hidden},
             options=options,
         )
-        return document
 
     async def upload_image_from_file(
         self: Caller,
@@ -137,14 +133,13 @@ class Images(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/upload_image_from_file
         """
-        document: PostImageResponse = await self._session.call(
+        return await self._session.call(
             operations["upload_image_from_file"],
             (),
             {"fields": fields},
             write={"file": file, "name": name, "hidden": hidden},
             options=options,
         )
-        return document
 
     async def upload_image_from_url(
         self: Caller,
@@ -164,7 +159,7 @@ class Images(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/upload_image_from_url
         """
-        document: PostImageResponse = await self._session.call(
+        return await self._session.call(
             operations["upload_image_from_url"],
             (),
             {"fields": fields},
@@ -172,7 +167,6 @@ class Images(Namespace):
             write={"import_from_url": import_from_url, "name": name, "hidden": hidden},
             options=options,
         )
-        return document
 
     create_image_upload = upload_image_from_file
     create_image = upload_image_from_url

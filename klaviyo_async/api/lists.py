@@ -102,7 +102,7 @@ class Lists(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_list
         """
-        document: PostListCreateResponse = await self._session.call(
+        return await self._session.call(
             operations["create_list"],
             (),
             {"fields": fields},
@@ -110,7 +110,6 @@ class Lists(Namespace):
             write={"name": name, "opt_in_process": opt_in_process},
             options=options,
         )
-        return document
 
     async def delete_list(self: Caller, id: str, *, options: RequestOptions | None = None) -> None:
         """Delete List.
@@ -172,13 +171,12 @@ class Lists(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_list
         """
-        document: GetListRetrieveResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_list"],
             (id,),
             {"additional_fields": additional_fields, "fields": fields, "include": include},
             options=options,
         )
-        return document
 
     def get_lists(
         self: Caller,
@@ -351,7 +349,7 @@ class Lists(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_list
         """
-        document: PatchListPartialUpdateResponse = await self._session.call(
+        return await self._session.call(
             operations["update_list"],
             (id,),
             {"fields": fields},
@@ -359,7 +357,6 @@ class Lists(Namespace):
             write={"name": name, "opt_in_process": opt_in_process},
             options=options,
         )
-        return document
 
     create_list_relationships = add_profiles_to_list
     create_list_relationships_profile = add_profiles_to_list

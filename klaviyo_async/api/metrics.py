@@ -112,7 +112,7 @@ class Metrics(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_custom_metric
         """
-        document: PostCustomMetricResponse = await self._session.call(
+        return await self._session.call(
             operations["create_custom_metric"],
             (),
             {"fields": fields},
@@ -120,7 +120,6 @@ class Metrics(Namespace):
             write={"name": name, "definition": definition},
             options=options,
         )
-        return document
 
     async def delete_custom_metric(self: Caller, id: str, *, options: RequestOptions | None = None) -> None:
         """Delete Custom Metric.
@@ -149,10 +148,9 @@ class Metrics(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_custom_metric
         """
-        document: GetCustomMetricResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_custom_metric"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     async def get_custom_metric_for_mapped_metric(
         self: Caller,
@@ -169,10 +167,9 @@ class Metrics(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_custom_metric_for_mapped_metric
         """
-        document: GetCustomMetricResponse = await self._session.call(
+        return await self._session.call(
             operations["get_custom_metric_for_mapped_metric"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_custom_metric_id_for_mapped_metric(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -185,10 +182,7 @@ class Metrics(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_custom_metric_id_for_mapped_metric
         """
-        document: GetMappedMetricCustomMetricRelationshipResponse = await self._session.call(
-            operations["get_custom_metric_id_for_mapped_metric"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_custom_metric_id_for_mapped_metric"], (id,), options=options)
 
     def get_custom_metrics(
         self: Caller,
@@ -257,10 +251,9 @@ class Metrics(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_mapped_metric
         """
-        document: GetMappedMetricResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_mapped_metric"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     def get_mapped_metrics(
         self: Caller,
@@ -297,10 +290,9 @@ class Metrics(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_metric
         """
-        document: GetMetricResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_metric"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     async def get_metric_for_mapped_metric(
         self: Caller,
@@ -317,10 +309,9 @@ class Metrics(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_metric_for_mapped_metric
         """
-        document: GetMetricResponse = await self._session.call(
+        return await self._session.call(
             operations["get_metric_for_mapped_metric"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_metric_for_metric_property(
         self: Caller,
@@ -337,10 +328,9 @@ class Metrics(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_metric_for_metric_property
         """
-        document: GetMetricResponse = await self._session.call(
+        return await self._session.call(
             operations["get_metric_for_metric_property"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_metric_id_for_mapped_metric(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -353,10 +343,7 @@ class Metrics(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_metric_id_for_mapped_metric
         """
-        document: GetMappedMetricMetricRelationshipResponse = await self._session.call(
-            operations["get_metric_id_for_mapped_metric"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_metric_id_for_mapped_metric"], (id,), options=options)
 
     async def get_metric_id_for_metric_property(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -369,10 +356,7 @@ class Metrics(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_metric_id_for_metric_property
         """
-        document: GetMetricPropertyMetricRelationshipResponse = await self._session.call(
-            operations["get_metric_id_for_metric_property"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_metric_id_for_metric_property"], (id,), options=options)
 
     def get_metric_ids_for_custom_metric(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -406,13 +390,12 @@ class Metrics(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_metric_property
         """
-        document: GetMetricPropertyResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_metric_property"],
             (id,),
             {"additional_fields": additional_fields, "fields": fields, "include": include},
             options=options,
         )
-        return document
 
     def get_metrics(
         self: Caller,
@@ -564,7 +547,7 @@ class Metrics(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_custom_metric
         """
-        document: PatchCustomMetricResponse = await self._session.call(
+        return await self._session.call(
             operations["update_custom_metric"],
             (id,),
             {"fields": fields},
@@ -572,7 +555,6 @@ class Metrics(Namespace):
             write={"name": name, "definition": definition},
             options=options,
         )
-        return document
 
     async def update_mapped_metric(
         self: Caller,
@@ -592,7 +574,7 @@ class Metrics(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_mapped_metric
         """
-        document: PatchMappedMetricResponse = await self._session.call(
+        return await self._session.call(
             operations["update_mapped_metric"],
             (id,),
             {"fields": fields},
@@ -600,7 +582,6 @@ class Metrics(Namespace):
             write={"metric": metric, "custom_metric": custom_metric},
             options=options,
         )
-        return document
 
     get_mapped_metric_custom_metric = get_custom_metric_for_mapped_metric
     get_mapped_metric_relationships_custom_metric = get_custom_metric_id_for_mapped_metric

@@ -131,7 +131,7 @@ class Profiles(Namespace):
         self: Caller,
         body: ProfileImportJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profiles: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        profiles: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         lists: str | Sequence[str | Mapping[str, Any]] | Unset = UNSET,
         fields: BulkImportProfilesFields | Fields | None = None,
         options: RequestOptions | None = None,
@@ -146,7 +146,7 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/bulk_import_profiles
         """
-        document: PostProfileImportJobResponse = await self._session.call(
+        return await self._session.call(
             operations["bulk_import_profiles"],
             (),
             {"fields": fields},
@@ -154,13 +154,12 @@ class Profiles(Namespace):
             write={"profiles": profiles, "lists": lists},
             options=options,
         )
-        return document
 
     async def bulk_subscribe_profiles(
         self: Caller,
         body: SubscriptionCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profiles: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        profiles: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         custom_source: str | None | Unset = UNSET,
         historical_import: bool | None | Unset = UNSET,
         list: str | Mapping[str, Any] | None | Unset = UNSET,
@@ -192,7 +191,7 @@ class Profiles(Namespace):
         self: Caller,
         body: SuppressionCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profiles: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None | Unset = UNSET,
+        profiles: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None | Unset = UNSET,
         list: str | Mapping[str, Any] | None | Unset = UNSET,
         segment: str | Mapping[str, Any] | None | Unset = UNSET,
         fields: BulkSuppressProfilesFields | Fields | None = None,
@@ -208,7 +207,7 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/bulk_suppress_profiles
         """
-        document: PostBulkProfileSuppressionsCreateJobResponse = await self._session.call(
+        return await self._session.call(
             operations["bulk_suppress_profiles"],
             (),
             {"fields": fields},
@@ -216,13 +215,12 @@ class Profiles(Namespace):
             write={"profiles": profiles, "list": list, "segment": segment},
             options=options,
         )
-        return document
 
     async def bulk_unsubscribe_profiles(
         self: Caller,
         body: SubscriptionDeleteJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profiles: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        profiles: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
         list: str | Mapping[str, Any] | None | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
@@ -247,7 +245,7 @@ class Profiles(Namespace):
         self: Caller,
         body: SuppressionDeleteJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profiles: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None | Unset = UNSET,
+        profiles: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None | Unset = UNSET,
         list: str | Mapping[str, Any] | None | Unset = UNSET,
         segment: str | Mapping[str, Any] | None | Unset = UNSET,
         fields: BulkUnsuppressProfilesFields | Fields | None = None,
@@ -263,7 +261,7 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/bulk_unsuppress_profiles
         """
-        document: PostBulkProfileSuppressionsRemoveJobResponse = await self._session.call(
+        return await self._session.call(
             operations["bulk_unsuppress_profiles"],
             (),
             {"fields": fields},
@@ -271,7 +269,6 @@ class Profiles(Namespace):
             write={"profiles": profiles, "list": list, "segment": segment},
             options=options,
         )
-        return document
 
     async def create_or_update_profile(
         self: Caller,
@@ -305,7 +302,7 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_or_update_profile
         """
-        document: PostProfileResponse = await self._session.call(
+        return await self._session.call(
             operations["create_or_update_profile"],
             (),
             {"additional_fields": additional_fields, "fields": fields},
@@ -328,7 +325,6 @@ class Profiles(Namespace):
             },
             options=options,
         )
-        return document
 
     async def create_profile(
         self: Caller,
@@ -359,7 +355,7 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_profile
         """
-        document: PostProfileResponse = await self._session.call(
+        return await self._session.call(
             operations["create_profile"],
             (),
             {"additional_fields": additional_fields, "fields": fields},
@@ -379,7 +375,6 @@ class Profiles(Namespace):
             },
             options=options,
         )
-        return document
 
     async def create_push_token(
         self: Caller,
@@ -388,7 +383,7 @@ class Profiles(Namespace):
         token: str | Unset = UNSET,
         platform: Literal["android", "ios"] | str | Unset = UNSET,
         vendor: Literal["apns", "fcm"] | str | Unset = UNSET,
-        profile: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Unset = UNSET,
+        profile: Mapping[str, Any] | Unset = UNSET,
         enablement_status: Literal["AUTHORIZED", "DENIED", "NOT_DETERMINED", "PROVISIONAL", "UNAUTHORIZED"]
         | str
         | None
@@ -449,13 +444,12 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_bulk_import_profiles_job
         """
-        document: GetProfileImportJobResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_bulk_import_profiles_job"],
             (job_id,),
             {"fields": fields, "include": include},
             options=options,
         )
-        return document
 
     def get_bulk_import_profiles_jobs(
         self: Caller,
@@ -501,10 +495,9 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_bulk_suppress_profiles_job
         """
-        document: GetBulkProfileSuppressionsCreateJobResponse = await self._session.call(
+        return await self._session.call(
             operations["get_bulk_suppress_profiles_job"], (job_id,), {"fields": fields}, options=options
         )
-        return document
 
     def get_bulk_suppress_profiles_jobs(
         self: Caller,
@@ -549,10 +542,9 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_bulk_unsuppress_profiles_job
         """
-        document: GetBulkProfileSuppressionsRemoveJobResponse = await self._session.call(
+        return await self._session.call(
             operations["get_bulk_unsuppress_profiles_job"], (job_id,), {"fields": fields}, options=options
         )
-        return document
 
     def get_bulk_unsuppress_profiles_jobs(
         self: Caller,
@@ -597,10 +589,9 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_conversation_for_profile
         """
-        document: GetConversationResponse = await self._session.call(
+        return await self._session.call(
             operations["get_conversation_for_profile"], (id,), {"fields": fields}, options=options
         )
-        return document
 
     async def get_conversation_id_for_profile(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -613,10 +604,7 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_conversation_id_for_profile
         """
-        document: GetProfileConversationRelationshipResponse = await self._session.call(
-            operations["get_conversation_id_for_profile"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_conversation_id_for_profile"], (id,), options=options)
 
     def get_errors_for_bulk_import_profiles_job(
         self: Caller,
@@ -723,13 +711,12 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_profile
         """
-        document: GetProfileResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_profile"],
             (id,),
             {"additional_fields": additional_fields, "fields": fields, "include": include},
             options=options,
         )
-        return document
 
     async def get_profile_for_push_token(
         self: Caller,
@@ -747,13 +734,12 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_profile_for_push_token
         """
-        document: GetProfileResponse = await self._session.call(
+        return await self._session.call(
             operations["get_profile_for_push_token"],
             (id,),
             {"additional_fields": additional_fields, "fields": fields},
             options=options,
         )
-        return document
 
     async def get_profile_id_for_push_token(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -766,10 +752,7 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_profile_id_for_push_token
         """
-        document: GetPushTokenProfileRelationshipResponse = await self._session.call(
-            operations["get_profile_id_for_push_token"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_profile_id_for_push_token"], (id,), options=options)
 
     def get_profile_ids_for_bulk_import_profiles_job(
         self: Caller,
@@ -883,10 +866,9 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_push_token
         """
-        document: GetPushTokenResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_push_token"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     def get_push_token_ids_for_profile(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -1007,7 +989,7 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/merge_profiles
         """
-        document: PostProfileMergeResponse = await self._session.call(
+        return await self._session.call(
             operations["merge_profiles"],
             (),
             {"fields": fields},
@@ -1015,7 +997,6 @@ class Profiles(Namespace):
             write={"id": id, "profiles": profiles},
             options=options,
         )
-        return document
 
     async def update_profile(
         self: Caller,
@@ -1048,7 +1029,7 @@ class Profiles(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_profile
         """
-        document: PatchProfileResponse = await self._session.call(
+        return await self._session.call(
             operations["update_profile"],
             (id,),
             {"additional_fields": additional_fields, "fields": fields},
@@ -1069,7 +1050,6 @@ class Profiles(Namespace):
             },
             options=options,
         )
-        return document
 
     spawn_bulk_profile_import_job = bulk_import_profiles
     create_profile_bulk_import_job = bulk_import_profiles

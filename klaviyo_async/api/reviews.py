@@ -63,10 +63,9 @@ class Reviews(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_review
         """
-        document: GetReviewResponseDTOCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_review"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     def get_reviews(
         self: Caller,
@@ -129,10 +128,9 @@ class Reviews(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_review
         """
-        document: PatchReviewResponseDTO = await self._session.call(
+        return await self._session.call(
             operations["update_review"], (id,), {"fields": fields}, body=body, write={"status": status}, options=options
         )
-        return document
 
 
 get_review = Reviews.get_review

@@ -83,7 +83,7 @@ class Segments(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_segment
         """
-        document: PostSegmentCreateResponse = await self._session.call(
+        return await self._session.call(
             operations["create_segment"],
             (),
             {"fields": fields},
@@ -91,7 +91,6 @@ class Segments(Namespace):
             write={"name": name, "definition": definition, "is_starred": is_starred},
             options=options,
         )
-        return document
 
     async def delete_segment(self: Caller, id: str, *, options: RequestOptions | None = None) -> None:
         """Delete Segment.
@@ -220,13 +219,12 @@ class Segments(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_segment
         """
-        document: GetSegmentRetrieveResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_segment"],
             (id,),
             {"additional_fields": additional_fields, "fields": fields, "include": include},
             options=options,
         )
-        return document
 
     def get_segments(
         self: Caller,
@@ -315,7 +313,7 @@ class Segments(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_segment
         """
-        document: PatchSegmentPartialUpdateResponse = await self._session.call(
+        return await self._session.call(
             operations["update_segment"],
             (id,),
             {"fields": fields},
@@ -323,7 +321,6 @@ class Segments(Namespace):
             write={"definition": definition, "name": name, "is_starred": is_starred, "is_active": is_active},
             options=options,
         )
-        return document
 
     get_flow_triggers_for_segment = get_flows_triggered_by_segment
     get_segment_flow_triggers = get_flows_triggered_by_segment

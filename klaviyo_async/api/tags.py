@@ -88,7 +88,7 @@ class Tags(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_tag
         """
-        document: PostTagResponse = await self._session.call(
+        return await self._session.call(
             operations["create_tag"],
             (),
             {"fields": fields},
@@ -96,7 +96,6 @@ class Tags(Namespace):
             write={"name": name, "tag_group": tag_group},
             options=options,
         )
-        return document
 
     async def create_tag_group(
         self: Caller,
@@ -115,7 +114,7 @@ class Tags(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_tag_group
         """
-        document: PostTagGroupResponse = await self._session.call(
+        return await self._session.call(
             operations["create_tag_group"],
             (),
             {"fields": fields},
@@ -123,7 +122,6 @@ class Tags(Namespace):
             write={"name": name, "exclusive": exclusive},
             options=options,
         )
-        return document
 
     async def delete_tag(self: Caller, id: str, *, options: RequestOptions | None = None) -> None:
         """Delete Tag.
@@ -215,10 +213,9 @@ class Tags(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_tag
         """
-        document: GetTagResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_tag"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     async def get_tag_group(
         self: Caller,
@@ -235,10 +232,7 @@ class Tags(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_tag_group
         """
-        document: GetTagGroupResponse = await self._session.call(
-            operations["get_tag_group"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_tag_group"], (id,), {"fields": fields}, options=options)
 
     async def get_tag_group_for_tag(
         self: Caller,
@@ -255,10 +249,7 @@ class Tags(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_tag_group_for_tag
         """
-        document: GetTagGroupResponse = await self._session.call(
-            operations["get_tag_group_for_tag"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_tag_group_for_tag"], (id,), {"fields": fields}, options=options)
 
     async def get_tag_group_id_for_tag(
         self: Caller, id: str, *, options: RequestOptions | None = None
@@ -271,10 +262,7 @@ class Tags(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_tag_group_id_for_tag
         """
-        document: GetTagGroupRelationshipResponse = await self._session.call(
-            operations["get_tag_group_id_for_tag"], (id,), options=options
-        )
-        return document
+        return await self._session.call(operations["get_tag_group_id_for_tag"], (id,), options=options)
 
     def get_tag_groups(
         self: Caller,

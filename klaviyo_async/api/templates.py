@@ -89,7 +89,7 @@ class Templates(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/clone_template
         """
-        document: PostTemplateResponse = await self._session.call(
+        return await self._session.call(
             operations["clone_template"],
             (),
             {"fields": fields},
@@ -97,7 +97,6 @@ class Templates(Namespace):
             write={"id": id, "name": name},
             options=options,
         )
-        return document
 
     async def create_template(
         self: Caller,
@@ -121,7 +120,7 @@ class Templates(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_template
         """
-        document: PostTemplateDndResponse = await self._session.call(
+        return await self._session.call(
             operations["create_template"],
             (),
             {"additional_fields": additional_fields, "fields": fields},
@@ -136,7 +135,6 @@ class Templates(Namespace):
             },
             options=options,
         )
-        return document
 
     async def create_universal_content(
         self: Caller,
@@ -163,7 +161,7 @@ class Templates(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_universal_content
         """
-        document: PostUniversalContentResponse = await self._session.call(
+        return await self._session.call(
             operations["create_universal_content"],
             (),
             {"fields": fields},
@@ -171,7 +169,6 @@ class Templates(Namespace):
             write={"name": name, "definition": definition},
             options=options,
         )
-        return document
 
     async def delete_template(self: Caller, id: str, *, options: RequestOptions | None = None) -> None:
         """Delete Template.
@@ -240,13 +237,12 @@ class Templates(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_template
         """
-        document: GetTemplateDndResponse = await self._session.call(
+        return await self._session.call(
             operations["get_template"],
             (id,),
             {"additional_fields": additional_fields, "fields": fields},
             options=options,
         )
-        return document
 
     def get_templates(
         self: Caller,
@@ -300,10 +296,7 @@ class Templates(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_universal_content
         """
-        document: GetUniversalContentResponse = await self._session.call(
-            operations["get_universal_content"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_universal_content"], (id,), {"fields": fields}, options=options)
 
     async def render_template(
         self: Caller,
@@ -322,7 +315,7 @@ class Templates(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/render_template
         """
-        document: PostTemplateResponse = await self._session.call(
+        return await self._session.call(
             operations["render_template"],
             (),
             {"fields": fields},
@@ -330,7 +323,6 @@ class Templates(Namespace):
             write={"id": id, "context": context},
             options=options,
         )
-        return document
 
     async def update_template(
         self: Caller,
@@ -354,7 +346,7 @@ class Templates(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_template
         """
-        document: PatchTemplateDndResponse = await self._session.call(
+        return await self._session.call(
             operations["update_template"],
             (id,),
             {"additional_fields": additional_fields, "fields": fields},
@@ -362,7 +354,6 @@ class Templates(Namespace):
             write={"name": name, "html": html, "definition": definition, "text": text, "amp": amp},
             options=options,
         )
-        return document
 
     async def update_universal_content(
         self: Caller,
@@ -391,7 +382,7 @@ class Templates(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_universal_content
         """
-        document: PatchUniversalContentResponse = await self._session.call(
+        return await self._session.call(
             operations["update_universal_content"],
             (id,),
             {"fields": fields},
@@ -399,7 +390,6 @@ class Templates(Namespace):
             write={"name": name, "definition": definition},
             options=options,
         )
-        return document
 
     create_template_clone = clone_template
     create_template_universal_content = create_universal_content

@@ -52,10 +52,7 @@ class TrackingSettings(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_tracking_setting
         """
-        document: GetTrackingSettingResponse = await self._session.call(
-            operations["get_tracking_setting"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_tracking_setting"], (id,), {"fields": fields}, options=options)
 
     def get_tracking_settings(
         self: Caller,
@@ -105,7 +102,7 @@ class TrackingSettings(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_tracking_setting
         """
-        document: PatchTrackingSettingResponse = await self._session.call(
+        return await self._session.call(
             operations["update_tracking_setting"],
             (id,),
             {"fields": fields},
@@ -121,7 +118,6 @@ class TrackingSettings(Namespace):
             },
             options=options,
         )
-        return document
 
 
 get_tracking_setting = TrackingSettings.get_tracking_setting

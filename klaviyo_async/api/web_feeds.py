@@ -56,7 +56,7 @@ class WebFeeds(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_web_feed
         """
-        document: PostWebFeedResponse = await self._session.call(
+        return await self._session.call(
             operations["create_web_feed"],
             (),
             {"fields": fields},
@@ -64,7 +64,6 @@ class WebFeeds(Namespace):
             write={"name": name, "url": url, "request_method": request_method, "content_type": content_type},
             options=options,
         )
-        return document
 
     async def delete_web_feed(self: Caller, id: str, *, options: RequestOptions | None = None) -> None:
         """Delete Web Feed.
@@ -88,10 +87,7 @@ class WebFeeds(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_web_feed
         """
-        document: GetWebFeedResponse = await self._session.call(
-            operations["get_web_feed"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_web_feed"], (id,), {"fields": fields}, options=options)
 
     def get_web_feeds(
         self: Caller,
@@ -142,7 +138,7 @@ class WebFeeds(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_web_feed
         """
-        document: PatchWebFeedResponse = await self._session.call(
+        return await self._session.call(
             operations["update_web_feed"],
             (id,),
             {"fields": fields},
@@ -150,7 +146,6 @@ class WebFeeds(Namespace):
             write={"name": name, "url": url, "request_method": request_method, "content_type": content_type},
             options=options,
         )
-        return document
 
 
 create_web_feed = WebFeeds.create_web_feed

@@ -69,7 +69,7 @@ class Webhooks(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_webhook
         """
-        document: PostWebhookResponse = await self._session.call(
+        return await self._session.call(
             operations["create_webhook"],
             (),
             {"fields": fields},
@@ -83,7 +83,6 @@ class Webhooks(Namespace):
             },
             options=options,
         )
-        return document
 
     async def delete_webhook(self: Caller, id: str, *, options: RequestOptions | None = None) -> None:
         """Delete Webhook.
@@ -112,10 +111,9 @@ class Webhooks(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_webhook
         """
-        document: GetWebhookResponseCompoundDocument = await self._session.call(
+        return await self._session.call(
             operations["get_webhook"], (id,), {"fields": fields, "include": include}, options=options
         )
-        return document
 
     async def get_webhook_topic(
         self: Caller,
@@ -132,10 +130,7 @@ class Webhooks(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_webhook_topic
         """
-        document: GetWebhookTopicResponse = await self._session.call(
-            operations["get_webhook_topic"], (id,), {"fields": fields}, options=options
-        )
-        return document
+        return await self._session.call(operations["get_webhook_topic"], (id,), {"fields": fields}, options=options)
 
     def get_webhook_topics(
         self: Caller, *, fields: GetWebhookTopicsFields | Fields | None = None, options: RequestOptions | None = None
@@ -191,7 +186,7 @@ class Webhooks(Namespace):
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/update_webhook
         """
-        document: PatchWebhookResponse = await self._session.call(
+        return await self._session.call(
             operations["update_webhook"],
             (id,),
             {"fields": fields},
@@ -206,7 +201,6 @@ class Webhooks(Namespace):
             },
             options=options,
         )
-        return document
 
 
 create_webhook = Webhooks.create_webhook
