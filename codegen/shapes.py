@@ -34,7 +34,12 @@ class Keyword:
     """Schema of the value on the wire; of a relationship with the envelope."""
     required: bool
     kind: Literal["attribute", "nested", "relationship", "relationships", "id", "meta", "file", "form"]
-    """nested: a mapping that finds its place in a resource, or a list of such; relationship: an id; relationships: ids."""
+    """nested: a mapping that finds its place in a resource, or (with `many`) a list of such; relationship: an id;
+    relationships: ids."""
+    many: bool = False
+    """Whether a nested value is a list of resources, or a filter a list of filters."""
+    filter: bool = False
+    """Whether the value is a filter: an expression or its text; with `many` also a list of them."""
 
 
 def body_of(schema: dict[str, Any], resolve: Resolve, operation: Mapping[str, Any], path: str, method: str) -> Body:
@@ -103,6 +108,9 @@ def keywords(body: Body, schema: dict[str, Any], resolve: Resolve) -> list[Keywo
                 schema=attributes[wire],
                 required=name in resource.required,
                 kind="nested" if name in resource.nested else "attribute",
+                many=(name in resource.nested and resource.nested[name].kind in {"resources", "bares", "objects"})
+                or resource.filters.get(name) == "list",
+                filter=name in resource.filters,
             )
             for name, wire in resource.attributes.items()
         ]

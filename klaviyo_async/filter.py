@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from difflib import get_close_matches
 from math import isfinite
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
@@ -43,7 +42,7 @@ OPERATORS: Final = (
 LIST_OPERATORS: Final = frozenset(("any", "contains-any", "contains-all"))
 """Operators whose value is always a list."""
 
-_NO_OR = (
+NO_OR = (
     'Klaviyo\'s filters have no `or`. For several values of one field use any: F("email").any([…]); '
     "for anything else make one call for each condition and join the results."
 )
@@ -56,18 +55,7 @@ NO_TRUTH = (
 )
 _PARENTHESES = "Put each comparison in parentheses, since & binds tighter: (F.a == 1) & (F.b == 2)."
 
-_MAX_DEPTH = 64
-_FIELD = re.compile(r"[A-Za-z0-9_$](?:[A-Za-z0-9_$. :-]*[A-Za-z0-9_$])?")
-_OPERATOR = re.compile(r"[A-Za-z][A-Za-z_-]*")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DATETIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
-)
-_TOKEN = re.compile(r"[^,()\[\]\"']*")
-_PLAIN: Final = {'"': re.compile(r'[^"\\]*'), "'": re.compile(r"[^'\\]*")}
-_SPACES = re.compile(r"\s*")
-_WORDS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None}
+FIELD = re.compile(r"[A-Za-z0-9_$](?:[A-Za-z0-9_$. :-]*[A-Za-z0-9_$])?")
 
 
 def quote_string(text: str) -> str:
@@ -190,7 +178,9 @@ class Filter:
         """
         if not isinstance(text, str):
             raise QueryError(f"Filter.parse reads a str, not {type(text).__name__}.")
-        return cls(tuple(_Parser(text).filter()))
+        from klaviyo_async.filter_parser import Parser  # noqa: PLC0415 - it makes our conditions
+
+        return cls(tuple(Parser(text).filter()))
 
     def __str__(self) -> str:
         if len(self.conditions) == 1:
@@ -214,7 +204,7 @@ class Filter:
             raise _not_joinable(other)
 
         def __or__(self, other: object) -> NoReturn:
-            raise QueryError(_NO_OR)
+            raise QueryError(NO_OR)
 
         __ror__ = __or__
 
@@ -356,7 +346,7 @@ class Field:
         __rand__ = __and__
 
         def __or__(self, other: object) -> NoReturn:
-            raise QueryError(_NO_OR)
+            raise QueryError(NO_OR)
 
         __ror__ = __or__
 
@@ -382,7 +372,7 @@ class FieldFactory:
     def __call__(self, name: str) -> Field:
         if not isinstance(name, str):
             raise QueryError(f"F takes the name of a field as str, not {type(name).__name__}.")
-        if not _FIELD.fullmatch(name):
+        if not FIELD.fullmatch(name):
             raise QueryError(
                 f"{name!r} is no field name: letters, digits, _ $ - and dots, spaces inside only. Values go into the comparison."
             )
@@ -440,175 +430,3 @@ def field_names(names: object) -> tuple[str, ...]:
         if all(isinstance(member, str) for member in members):
             return members
     raise QueryError(f"A list of names is wanted, not {names!r}.")
-
-
-class _Parser:
-    """Recursive descent over one filter text."""
-
-    __slots__ = ("at", "text")
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-
-    def filter(self) -> list[Condition]:
-        found = self.conditions(0)
-        self.spaces()
-        if self.at < len(self.text):
-            raise self.error("the filter is complete here, but more follows (a parenthesis too many?)")
-        return found
-
-    def conditions(self, depth: int) -> list[Condition]:
-        if depth > _MAX_DEPTH:
-            raise self.error("and(…) is nested too deep")
-        found: list[Condition] = []
-        while True:
-            found += self.term(depth)
-            if not self.skip(","):
-                return found
-
-    def term(self, depth: int) -> list[Condition]:
-        self.spaces()
-        start = self.at
-        match = _OPERATOR.match(self.text, self.at)
-        if match is None:
-            raise self.error("an operator is wanted, for instance equals(…)")
-        operator = match[0]
-        self.at = match.end()
-        if not self.skip("("):
-            self.at = start
-            raise self.error('a condition is written operator(field,value), for instance equals(email,"a@x.com")')
-        if operator == "and":
-            found = self.conditions(depth + 1)
-            self.close()
-            return found
-        if operator not in OPERATORS:
-            self.at = start
-            raise self.error(_unknown_operator(operator))
-        name = self.field()
-        if operator == "has":
-            self.close()
-            return [Condition("has", name, "")]
-        if not self.skip(","):
-            raise self.error(f"{operator} takes a value: {operator}({name},…)")
-        self.spaces()
-        at = self.at
-        value: object
-        if self.skip("["):
-            value, text = self.members()
-        else:
-            if operator in LIST_OPERATORS:
-                raise self.error(f'{operator} takes a list in square brackets: {operator}({name},["a","b"])')
-            value, text = self.scalar()
-        if isinstance(value, tuple) and operator not in LIST_OPERATORS and operator != "equals":
-            self.at = at
-            raise self.error(f"{operator} takes one value, not a list")
-        self.close()
-        return [Condition(operator, name, text, value)]
-
-    def field(self) -> str:
-        self.spaces()
-        end = _TOKEN.match(self.text, self.at).end()  # type: ignore[union-attr]  # it matches the empty text as well
-        name = self.text[self.at : end].rstrip()
-        if not _FIELD.fullmatch(name):
-            if self.text[self.at : self.at + 1] in ('"', "'"):
-                raise self.error("field names go without quotes")
-            raise self.error("a field name is wanted")
-        self.at = end
-        return name
-
-    def members(self) -> tuple[tuple[object, ...], str]:
-        values: list[object] = []
-        texts: list[str] = []
-        if self.skip("]"):
-            raise self.error("an empty list matches nothing")
-        while True:
-            value, text = self.scalar()
-            values.append(value)
-            texts.append(text)
-            if self.skip("]"):
-                return tuple(values), "[" + ",".join(texts) + "]"
-            if not self.skip(","):
-                raise self.error("a comma or ] is wanted")
-
-    def scalar(self) -> tuple[object, str]:
-        self.spaces()
-        quote = self.text[self.at : self.at + 1]
-        if quote and quote in "\"'":
-            text = self.string(quote)
-            return text, quote_string(text)
-        end = _TOKEN.match(self.text, self.at).end()  # type: ignore[union-attr]
-        token = self.text[self.at : end].rstrip()
-        value = self.bare(token)
-        self.at = end
-        return value, token
-
-    def string(self, quote: str) -> str:
-        parts: list[str] = []
-        start = self.at
-        at = start + 1
-        while True:
-            end = _PLAIN[quote].match(self.text, at).end()  # type: ignore[union-attr]
-            if end >= len(self.text):
-                raise self.error(f"the string that starts here has no closing {quote}")
-            parts.append(self.text[at:end])
-            if self.text[end] == quote:
-                self.at = end + 1
-                return "".join(parts)
-            escaped = self.text[end + 1 : end + 2]
-            # Only quotes and the backslash are escaped; before anything else a backslash is itself.
-            parts.append(escaped if escaped in ('"', "'", "\\") else "\\" + escaped)
-            at = end + 2
-
-    def bare(self, token: str) -> object:
-        if token in _WORDS:
-            return _WORDS[token]
-        try:
-            if _NUMBER.fullmatch(token):
-                number = int(token) if token.lstrip("-").isdigit() else float(token)
-                if isfinite(number):
-                    return number
-                raise self.error(f"the number {token} is too large")
-            if _DATE.fullmatch(token):
-                return date.fromisoformat(token)
-            if _DATETIME.fullmatch(token):
-                return datetime.fromisoformat(token)
-        except (ValueError, OverflowError) as error:
-            if isinstance(error, QueryError):
-                raise
-            raise self.error(f"{token} is no valid number or time ({error})") from None
-        if not token:
-            raise self.error("a value is wanted")
-        raise self.error(
-            f"text goes in quotes: {quote_string(token)}; times are RFC 3339, for instance 2026-01-01T00:00:00Z"
-        )
-
-    def close(self) -> None:
-        if not self.skip(")"):
-            raise self.error("a closing ) is wanted")
-
-    def spaces(self) -> None:
-        if self.text[self.at : self.at + 1].isspace():
-            self.at = _SPACES.match(self.text, self.at).end()  # type: ignore[union-attr]
-
-    def skip(self, token: str) -> bool:
-        """Step over the token, and spaces before it, if it is next."""
-        self.spaces()
-        if self.text.startswith(token, self.at):
-            self.at += 1
-            return True
-        return False
-
-    def error(self, what: str) -> QueryError:
-        start = max(0, self.at - 30)
-        before = ("…" if start else "") + self.text[start : self.at]
-        after = self.text[self.at : self.at + 30] + ("…" if len(self.text) > self.at + 30 else "")
-        return QueryError(f"Not a filter, at character {self.at + 1} ({before!r} ▸ {after!r}): {what}.")
-
-
-def _unknown_operator(operator: str) -> str:
-    if operator.lower() in ("or", "not"):
-        return _NO_OR.rstrip(".") if operator.lower() == "or" else NO_NOT.rstrip(".")
-    near = get_close_matches(operator.lower().replace("_", "-"), OPERATORS, 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{operator} is no operator{hint} There are: {', '.join(OPERATORS)}"
