@@ -60,6 +60,11 @@ def specs() -> dict[str, Spec]:
     return found
 
 
+@pytest.fixture
+def specifications() -> dict[str, Spec]:
+    return specs()
+
+
 @define
 class Seen:
     """A request as the server saw it."""

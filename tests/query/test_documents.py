@@ -10,11 +10,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 
 from klaviyo_async import models
 from klaviyo_async.errors import QueryError
 from klaviyo_async.filter import F
 from klaviyo_async.model import UNSET
+from klaviyo_async.operation import Body, Limits, Nested, Operation, Rate, Relationship, Resource
 from klaviyo_async.operation_table import operations
 from klaviyo_async.query import prepare
 
@@ -396,3 +398,86 @@ def test_bytes_are_sent_as_they_are() -> None:
     payload = prepare(operations["create_profile"], (), {}, body=b'{"data": 1}').payload
     assert payload is not None
     assert (payload.content, payload.content_type) == (b'{"data": 1}', "application/vnd.api+json")
+
+
+# --- shapes that no operation of this revision has ---
+
+PART = Resource(type="part", id="optional", attributes={"name": "name", "type_": "type"}, required=("name",))
+WHOLE = Operation(
+    name="create_whole",
+    method="POST",
+    path="/api/wholes",
+    tag="wholes",
+    summary="Create Whole",
+    limits=Limits(burst=Rate("1/s"), steady=Rate("15/m")),
+    safe_to_repeat=False,
+    reference="",
+    body=Body(
+        kind="resource",
+        model="WholeCreateQuery",
+        required=False,
+        resource=Resource(
+            type="whole",
+            attributes={name: name for name in ("one", "several", "holder", "holders")},
+            nested={
+                "one": Nested(kind="bare", resource=PART),
+                "several": Nested(kind="bares", resource=PART),
+                "holder": Nested(kind="object", keys={"part": Nested(kind="resource", resource=PART)}),
+                "holders": Nested(kind="objects", keys={"part": Nested(kind="bare", resource=PART)}),
+            },
+            relationships={
+                "main_part": Relationship(wire="main-part", many=False, type="part", resource=PART),
+                "parts": Relationship(wire="parts", many=True, type="part", resource=PART),
+            },
+            meta=True,
+            meta_nested=Nested(kind="object", keys={"part": Nested(kind="bare", resource=PART)}),
+        ),
+    ),
+)
+
+
+def test_resources_without_envelope_inside_objects_and_in_relationships() -> None:
+    made = {"type": "part", "attributes": {"name": "x"}}
+    part = {"name": "x"}
+    prepared = prepare(
+        WHOLE,
+        (),
+        {},
+        write={
+            "one": part,
+            "several": [part, {"name": "y", "id": "1", "type": "odd"}],
+            "holder": {"part": part, "else": 1},
+            "holders": [{"part": part}, {"part": None}],
+            "main_part": part,
+            "parts": [part, made],
+            "meta": {"part": part},
+        },
+    )
+    assert prepared.payload is not None
+    assert json.loads(prepared.payload.content) == {
+        "data": {
+            "type": "whole",
+            "attributes": {
+                "one": made,
+                "several": [made, {"type": "part", "id": "1", "attributes": {"name": "y", "type": "odd"}}],
+                "holder": {"part": {"data": made}, "else": 1},
+                "holders": [{"part": made}, {"part": None}],
+            },
+            "relationships": {"main-part": {"data": made}, "parts": {"data": [made, made]}},
+            "meta": {"part": made},
+        }
+    }
+    assert prepare(WHOLE).payload is None
+    assert prepare(WHOLE, (), {}, write={"main_part": None}).payload is not None
+
+
+def test_bodies_of_no_known_shape_are_sent_as_they_are() -> None:
+    plain = evolve(WHOLE, body=Body(kind="json", model="X"))
+    payload = prepare(plain, (), {}, body=[{"at": NOON}]).payload
+    assert payload is not None
+    assert payload.content == b'[{"at":"2026-01-01T12:00:00+00:00"}]'
+    with pytest.raises(TypeError, match="needs a body"):
+        prepare(plain)
+    with pytest.raises(TypeError, match="as body"):
+        prepare(plain, (), {}, write={"x": 1})
+    assert prepare(evolve(plain, body=Body(kind="json", model="X", required=False))).payload is None
