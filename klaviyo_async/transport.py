@@ -133,8 +133,12 @@ class Transport:
             return await self._receive(request, answer, permit, times)
         sent = _was_sent(failure, trail)
         permit.unsent() if sent is False else permit.lost()
-        # Raised out here so that aiohttp's exception, which may hold the request's headers, is not chained by itself.
-        raise _translated(failure, request, sent, times)
+        try:
+            # Raised out here so that aiohttp's exception, which may hold the request's headers, is not chained by itself,
+            # and is not left in this frame either.
+            raise _translated(failure, request, sent, times)
+        finally:
+            del failure
 
     async def _receive(
         self, request: Request, answer: aiohttp.ClientResponse, permit: Permit, times: aiohttp.ClientTimeout
@@ -156,7 +160,10 @@ class Transport:
             answer.close()
         else:
             return Response(status=answer.status, headers=headers, body=body)
-        raise _translated(failure, request, True, times)
+        try:
+            raise _translated(failure, request, True, times)
+        finally:
+            del failure
 
     def _session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()

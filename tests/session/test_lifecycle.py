@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -281,6 +282,17 @@ class TestLoops:
             assert len(server.connections) == 3
             gc.collect()
 
+    def test_the_end_of_a_loop_closes_its_connections(self) -> None:
+        with ThreadServer() as server:
+            server.plan(answer(200, PROFILE))
+            klaviyo = Klaviyo("pk_x", base_url=server.url, limiter=False)
+            asyncio.run(_get(klaviyo))
+            deadline = time.monotonic() + 5
+            while not server.connections[0].closed and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert server.connections[0].closed
+            assert not klaviyo.closed
+
     def test_with_loops_that_end_roughly(self) -> None:
         with ThreadServer() as server, warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -355,7 +367,7 @@ class TestLoops:
             klaviyo = Klaviyo("pk_x", base_url=server.url, limiter=False)
             call = asyncio.run_coroutine_threadsafe(_get(klaviyo), loop)
             while not server.requests:
-                pass
+                time.sleep(0.01)
             asyncio.run(klaviyo.close())
             with pytest.raises(ConnectionFailed, match="closed"):
                 call.result(5)

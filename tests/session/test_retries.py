@@ -85,6 +85,13 @@ def test_a_backoff_is_within_its_bounds(attempt: int, draw: float) -> None:
     assert 0 <= seconds <= min(retry.CAP, retry.BASE * 2 ** min(attempt - 1, 50))
 
 
+def test_the_jitter_is_full() -> None:
+    draws = sorted(retry.backoff(3) for _ in range(2000))
+    assert draws[0] < 0.1
+    assert draws[-1] > 1.9
+    assert sum(draws) / len(draws) == pytest.approx(1.0, abs=0.1)
+
+
 @given(st.integers(1, 50), st.none() | st.floats(0, 86400))
 def test_a_pause_is_never_shorter_than_asked(attempt: int, asked: float | None) -> None:
     pause = retry.pause(attempt, asked)

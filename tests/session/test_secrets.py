@@ -8,15 +8,19 @@ import io
 import logging
 import pickle
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from klaviyo_async import ApiKey, ConfigurationError, Klaviyo, KlaviyoError, OAuth, RequestOptions
 from klaviyo_async.message import Headers, Request, Response
 from tests.session.test_faults import BROKEN, STALLED, _closed_port
 from tests.session.wire import PROFILE, Server, answer
+
+if TYPE_CHECKING:
+    from yarl import URL
 
 SECRET = "pk_3a7f_very_secret"
 OPTIONS = RequestOptions(timeout=0.1, max_retries=0)
@@ -221,3 +225,32 @@ async def test_a_callers_tracing_session_is_the_callers_business(server: Server)
             await klaviyo.profiles.get_profile("01", options=OPTIONS)
     traceback.print_exception(caught.value, file=output)
     assert SECRET not in output.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["frames", "attributes"])
+async def test_what_aiohttp_knew_of_the_request_does_not_come_along(kind: str) -> None:
+    """Header bytes in the frames of a failed write, the request's headers in an error of the parser."""
+
+    class Broken:
+        closed = False
+
+        async def request(self, method: str, url: URL, *, headers: Any, **_: Any) -> Any:
+            written = b"Authorization: " + headers["Authorization"].encode()
+            if kind == "frames":
+                try:
+                    int("not a number")
+                except ValueError as error:
+                    raise aiohttp.ClientOSError(104, "reset") from error
+            plain = CIMultiDictProxy(CIMultiDict({"Authorization": written.decode()}))
+            raise aiohttp.ClientResponseError(aiohttp.RequestInfo(url, method, plain, url), ())
+
+    async with Klaviyo(SECRET, session=Broken(), limiter=False, max_retries=0) as klaviyo:
+        with pytest.raises(KlaviyoError) as caught:
+            await klaviyo.profiles.get_profile("01")
+    assert_hidden(caught.value)
+    chain = [caught.value.__cause__, caught.value.__context__]
+    while chain:
+        link = chain.pop()
+        if link is not None:
+            assert_hidden(link)
+            chain += [link.__cause__, link.__context__]
