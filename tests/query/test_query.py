@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -17,6 +19,7 @@ from klaviyo_async.model import UNSET
 from klaviyo_async.operation_table import operations
 from klaviyo_async.query import prepare, quote_segment
 
+WILD = Path(__file__).resolve().parents[2] / ".." / "shared" / "fixtures" / "filters.tsv"
 PROFILES = operations["get_profiles"]
 
 
@@ -249,3 +252,41 @@ def test_any_text_arrives_as_it_was(text: str) -> None:
     url = URL("https://a.klaviyo.com" + prepared.target, encoded=True)
     assert str(url) == "https://a.klaviyo.com" + prepared.target
     assert url.query["filter"] == str(F.email == text)
+
+
+async def test_legal_filters_in_the_wild_arrive_as_they_were_written(send: Any) -> None:
+    if not WILD.exists():
+        pytest.skip("the recorded filters are not here")
+    refused = {
+        # not the grammar: no brackets, quoted field, text without quotes
+        'any(status,"Sent","Draft","Cancelled")',
+        'equals("email","someone@example.com")',
+        "equals(email,me@test.com)",
+        # times in quotes
+        "and(equals(messages.channel,'email'),greater-or-equal(created_at,'2024-08-01T00:00:00-07:00'))",
+        'greater-than(joined_group_at,"2024-01-01T00:00:00Z")',
+        # without the channel that is required
+        'contains(name,"Say \\"Hello\\"")',
+        'equals(status,"Sent"),equals(archived,false),contains(name,"welcome")',
+        'equals(status,"Sent"),greater-or-equal(created_at,2024-01-01T00:00Z)',
+        # operators and fields that are not there
+        'equals(messages.channel,"email"),equals(name,"sdk-smoke-09048514-c")',
+        'equals(consent_status,"SUBSCRIBED")',
+        "has(phone_number)",
+    }
+    legal = 0
+    for line in WILD.read_text("utf-8").splitlines()[1:]:
+        name, text = line.split("\t")[0], json.loads(line.split("\t")[1])
+        if name not in operations or operations[name].method != "GET":
+            continue
+        path = ["x"] * len(operations[name].path_parameters)
+        if text in refused:
+            with pytest.raises(QueryError, match=name):
+                prepare(operations[name], path, {"filter": text})
+        else:
+            legal += 1
+            seen = await send(prepare(operations[name], path, {"filter": text}))
+            assert unquote(seen.target.partition("?filter=")[2]) == text
+        # Klaviyo may know better: unchecked, all of them can be sent.
+        assert unquote(prepare(operations[name], path, {"filter": text}, validate=False).target).endswith(f"={text}")
+    assert legal == 53
