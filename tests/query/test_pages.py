@@ -442,3 +442,14 @@ def test_a_bad_call_is_refused_where_it_is_written() -> None:
     klaviyo = Klaviyo("pk_test")
     with pytest.raises(QueryError, match="sort"):
         klaviyo.profiles.get_profiles(sort="nonsense")  # type: ignore[arg-type]
+
+
+async def test_leaving_the_loop_and_the_client_at_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    asked = stall(server)
+    async with Klaviyo("pk_test", base_url=server.origin, limiter=False) as client:
+        async for _ in client.profiles.get_profiles():
+            await asked.wait()
+            break
+    await settled()
+    gc.collect()
+    assert not caplog.records
