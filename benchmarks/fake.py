@@ -45,26 +45,18 @@ async def gets(url: str, pid: int, path: str, count: int, concurrency: int = 16)
         return count / (time.perf_counter() - started), count / (cpu_of(pid) - before)
 
 
-async def serving() -> None:
+async def serving(url: str, pid: int) -> None:
     """Single resources and pages, from a server in a process of its own."""
-    command = [sys.executable, "-m", "klaviyo_async.testing", "--port", "0", "--no-limits", "--profiles", "1000"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        url = server.stdout.readline().rsplit(" ", 1)[-1].strip()
-        async with aiohttp.ClientSession(url, headers=HEADERS) as session, session.get("/api/profiles") as answer:
-            first = (await answer.json(content_type=None))["data"][0]["id"]
-        for name, path, count in (
-            ("GET a profile", f"/api/profiles/{first}", 6000),
-            ("GET a page of 20", "/api/profiles", 1500),
-            ("GET a page of 100", "/api/profiles?page%5Bsize%5D=100", 400),
-        ):
-            await gets(url, server.pid, path, count // 10)
-            wall, own = await gets(url, server.pid, path, count)
-            print(f"{name:<28} {wall:>8,.0f} /s by the wall clock  {own:>8,.0f} /s of one core of the server")
-    finally:
-        server.terminate()
-        server.wait()
+    async with aiohttp.ClientSession(url, headers=HEADERS) as session, session.get("/api/profiles") as answer:
+        first = (await answer.json(content_type=None))["data"][0]["id"]
+    for name, path, count in (
+        ("GET a profile", f"/api/profiles/{first}", 6000),
+        ("GET a page of 20", "/api/profiles", 1500),
+        ("GET a page of 100", "/api/profiles?page%5Bsize%5D=100", 400),
+    ):
+        await gets(url, pid, path, count // 10)
+        wall, own = await gets(url, pid, path, count)
+        print(f"{name:<28} {wall:>8,.0f} /s by the wall clock  {own:>8,.0f} /s of one core of the server")
 
 
 async def large() -> None:
@@ -106,6 +98,18 @@ async def walk(session: aiohttp.ClientSession, start: str, name: str) -> None:
     )
 
 
-if __name__ == "__main__":
-    asyncio.run(serving())
+def main() -> None:
+    """Start the server and measure."""
+    command = [sys.executable, "-m", "klaviyo_async.testing", "--port", "0", "--no-limits", "--profiles", "1000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            url = server.stdout.readline().rsplit(" ", 1)[-1].strip()
+            asyncio.run(serving(url, server.pid))
+        finally:
+            server.terminate()
     asyncio.run(large())
+
+
+if __name__ == "__main__":
+    main()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _FAMILY = re.compile(r"(fields|additional-fields)\[([^\]]*)\]")
 _PAGE_DEFAULT = 20
+_MARKETING = "subscriptions.email.marketing"
 
 
 @frozen(kw_only=True)
@@ -165,7 +166,17 @@ def conditions(operation: Operation, text: str, parameter: str) -> tuple[Conditi
             )
         if condition.operator != "has":
             _value(condition, facts, parameter)
+    _suppressions({condition.field for condition in parsed}, parameter)
     return parsed
+
+
+def _suppressions(fields: set[str], parameter: str) -> None:
+    """The rules of filters on suppressions that the operation table doesn't have."""
+    of_lists = {field for field in fields if field.startswith(f"{_MARKETING}.list_suppressions.")}
+    if of_lists and any(field.startswith(f"{_MARKETING}.suppression.") for field in fields):
+        raise invalid("Filters on list suppressions and on global suppressions can't be mixed.", parameter=parameter)
+    if of_lists and f"{_MARKETING}.list_suppressions.list_id" not in of_lists:
+        raise invalid(f"A filter on '{_MARKETING}.list_suppressions.list_id' is required.", parameter=parameter)
 
 
 def _value(condition: Condition, facts: FilterField, parameter: str) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
+from klaviyo_async.testing.behaviour.computed import subscriptions
 from klaviyo_async.testing.clock import instant
 
 if TYPE_CHECKING:
@@ -54,6 +57,8 @@ def values_of(record: Record, field: str) -> list[Any]:
         return [] if value is None else [value]
     if field.endswith("~lower"):
         return [str(value).lower() for value in _walk(attributes, [field.removesuffix("~lower")])]
+    if field.startswith("subscriptions."):
+        attributes = {**attributes, "subscriptions": subscriptions(attributes)}
     if field.endswith("!"):
         return [str(value).replace("-", "_").upper() for value in _walk(attributes, field[:-1].split("."))]
     return _walk(attributes, field.split("."))
@@ -166,11 +171,20 @@ def matches(
     store: Store, record: Record, conditions: Iterable[Condition], extra: Mapping[str, Any] | None = None
 ) -> bool:
     """Whether a record passes a filter. `extra` has values that belong to the listing, such as ``joined_group_at``."""
+    entries: dict[str, list[Condition]] = {}
     for condition in conditions:
+        path, _, leaf = condition.field.rpartition(".")
+        if path.endswith(("suppressions", "suppression")):
+            # conditions on suppressions hold together for one of them
+            entries.setdefault(path, []).append(evolve(condition, field=leaf))
+            continue
         if extra is not None and condition.field in extra:
             values = [extra[condition.field]]
         else:
             values = field_values(store, record, condition.field)
         if not holds(condition, values):
             return False
-    return True
+    return all(
+        any(all(holds(one, _walk(entry, [one.field])) for one in together) for entry in values_of(record, path))
+        for path, together in entries.items()
+    )

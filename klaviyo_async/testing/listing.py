@@ -135,7 +135,7 @@ def _page(
 ) -> Page:
     table = store.table(type)
     sort = query.sort
-    backwards, after = _read(query.cursor, sort) if query.cursor else (False, None)
+    backwards, after = _read(query.cursor, sort) if query.cursor is not None else (False, None)
     downwards = descending != backwards
     found: list[tuple[Entry, Record]] = []
     for entry in _from(entries, after, downwards=downwards):

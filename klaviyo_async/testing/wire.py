@@ -142,9 +142,7 @@ class Wire:
     def _answer(self, exchange: Exchange, methods: tuple[str, ...], request_id: str) -> Answer:
         """The answer, whatever happens; state is written out before it goes."""
         try:
-            if exchange.route is None:
-                raise _no_route(exchange, methods)
-            return self._act(exchange, exchange.route)
+            return self._act(exchange, _routed(exchange, methods))
         except Problem as problem:
             if problem.status == 401:
                 exchange.headers["WWW-Authenticate"] = "Klaviyo-API-Key"
@@ -152,8 +150,8 @@ class Wire:
         except Exception:
             # a bug of the fake: the client gets the shape that it knows, the test's log says what it was
             _LOGGER.exception("FakeKlaviyo could not answer %s %s", exchange.request.method, exchange.target)
-            problem = Problem(500, "A server error occurred.", pointer="/data/")
-            return Answer(status=500, document=problem.document(request_id))
+            bug = Problem(500, "A server error occurred.", pointer="/data/")
+            return Answer(status=500, document=bug.document(request_id))
         finally:
             self.world.store.flush()
 
@@ -243,11 +241,14 @@ def request_factory(message: Any, payload: Any, protocol: Any, writer: Any, task
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=bodies.LARGEST)
 
 
-def _no_route(exchange: Exchange, methods: tuple[str, ...]) -> Problem:
+def _routed(exchange: Exchange, methods: tuple[str, ...]) -> Route:
+    """The route; Problem where there is none."""
+    if exchange.route is not None:
+        return exchange.route
     if methods:
         allowed = {"Allow": ", ".join(sorted(methods))}
-        return Problem(405, f'Method "{exchange.request.method}" not allowed.', pointer="/data", headers=allowed)
-    return Problem(404, f"There is no endpoint {exchange.path}.", pointer="/data/")
+        raise Problem(405, f'Method "{exchange.request.method}" not allowed.', pointer="/data", headers=allowed)
+    raise Problem(404, f"There is no endpoint {exchange.path}.", pointer="/data/")
 
 
 def _revision(headers: Mapping[str, str]) -> str:
