@@ -17,6 +17,15 @@ from typing import TYPE_CHECKING, Any
 from klaviyo_async._version import __version__
 
 if TYPE_CHECKING:
+    from klaviyo_async import api as api
+    from klaviyo_async import auth as auth
+    from klaviyo_async import errors as errors
+    from klaviyo_async import filters as filters
+    from klaviyo_async import limiter as limiter
+    from klaviyo_async import message as message
+    from klaviyo_async import models as models
+    from klaviyo_async import operation as operation
+    from klaviyo_async import testing as testing
     from klaviyo_async.auth import ApiKey, Auth
     from klaviyo_async.client import Klaviyo, RequestOptions
     from klaviyo_async.errors import (
@@ -45,7 +54,7 @@ if TYPE_CHECKING:
     )
     from klaviyo_async.filter import F, Fields, Filter
     from klaviyo_async.limiter import LocalLimiter, RedisLimiter
-    from klaviyo_async.message import Headers, Http, Request, Response
+    from klaviyo_async.message import CallNext, Headers, Http, Middleware, Request, Response
     from klaviyo_async.model import UNSET, Unset
     from klaviyo_async.oauth import OAuth
     from klaviyo_async.operation_table import REVISION, operations
@@ -58,6 +67,7 @@ __all__ = [
     "ApiKey",
     "Auth",
     "BadRequest",
+    "CallNext",
     "ConfigurationError",
     "Conflict",
     "ConnectionFailed",
@@ -74,6 +84,7 @@ __all__ = [
     "Klaviyo",
     "KlaviyoError",
     "LocalLimiter",
+    "Middleware",
     "NotFound",
     "OAuth",
     "PaginationError",
@@ -99,6 +110,7 @@ __all__ = [
 _HOMES = {
     "ApiKey": "auth",
     "Auth": "auth",
+    "CallNext": "message",
     "F": "filter",
     "Fields": "filter",
     "Filter": "filter",
@@ -106,6 +118,7 @@ _HOMES = {
     "Http": "message",
     "Klaviyo": "client",
     "LocalLimiter": "limiter",
+    "Middleware": "message",
     "OAuth": "oauth",
     "REVISION": "operation_table",
     "RedisLimiter": "limiter",

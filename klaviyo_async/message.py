@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from attrs import evolve, field, frozen
 from multidict import CIMultiDict
@@ -163,6 +163,7 @@ class Http:
     """Seconds that the call spent waiting, for the limiter and between attempts."""
 
 
-if TYPE_CHECKING:
-    CallNext = Callable[[Request], Awaitable[Response]]
-    Middleware = Callable[[Request, CallNext], Awaitable[Response]]
+CallNext: TypeAlias = "Callable[[Request], Awaitable[Response]]"
+"""What a middleware gets to call: the next middleware, or the request itself."""
+Middleware: TypeAlias = "Callable[[Request, CallNext], Awaitable[Response]]"
+"""``async def middleware(request, call_next)``."""
