@@ -138,7 +138,7 @@ class _Module:
                 passed.append("body=body")
         arguments.append("*")
         if endpoint.keywords:
-            arguments += [self._keyword(operation, keyword, kind) for keyword, kind in endpoint.keywords]
+            arguments += [self._keyword(keyword, kind) for keyword, kind in endpoint.keywords]
             pairs = ", ".join(f"{literal(keyword.name)}: {keyword.name}" for keyword, _ in endpoint.keywords)
             passed.append(f"write={{{pairs}}}")
         arguments += [self._parameter(operation, each) for each in parameters]
@@ -233,8 +233,8 @@ class _Module:
         self.unset = True
         self._import("klaviyo_async.model", "Unset")
 
-    def _keyword(self, operation: Operation, keyword: Keyword, kind: Type) -> str:
-        text = self._keyword_type(operation, keyword, kind)
+    def _keyword(self, keyword: Keyword, kind: Type) -> str:
+        text = self._keyword_type(keyword, kind)
         if keyword.kind == "file":
             return f"{keyword.name}: {text}"
         if keyword.kind == "form":
@@ -242,32 +242,34 @@ class _Module:
         self._unset()
         return f"{keyword.name}: {text} | Unset = UNSET"
 
-    def _keyword_type(self, operation: Operation, keyword: Keyword, kind: Type) -> str:
-        optional = isinstance(kind, OneOf) and Scalar("None") in kind.members
+    def _keyword_type(self, keyword: Keyword, kind: Type) -> str:
+        none = " | None" if isinstance(kind, OneOf) and Scalar("None") in kind.members else ""
         if keyword.kind == "file":
             self._import("klaviyo_async.multipart", "FileInput")
             return "FileInput"
         if keyword.kind == "id":
             return "str"
+        if keyword.filter:
+            self._import("klaviyo_async.filter", "Filter")
+            if keyword.many:
+                self._import("collections.abc", "Sequence")
+                return f"Filter | str | Sequence[Filter | str]{none}"
+            return f"Filter | str{none}"
         if keyword.kind in {"attribute", "form"}:
             return self._input(kind)
         self._import("collections.abc", "Mapping")
         self._import("typing", "Any")
-        plain = "Mapping[str, Any]"
-        if keyword.kind == "relationship":
-            return f"str | {plain} | None"
-        if keyword.kind == "relationships":
-            self._import("collections.abc", "Sequence")
-            return f"str | Sequence[str | {plain}]"
-        if keyword.kind == "nested":
-            resource = operation.body.resource if operation.body is not None else None
-            nested = resource.nested.get(keyword.name) if resource is not None else None
-            if nested is not None and nested.kind in {"resources", "bares", "objects"}:
-                self._import("collections.abc", "Sequence")
-                # A whole envelope is taken as it is.
-                plain = f"Sequence[{plain}] | {plain}"
-            return plain + (" | None" if optional else "")
-        return self._input(kind) if isinstance(kind, (Object, OneOf)) else plain
+        one = "Mapping[str, Any]"
+        if keyword.kind == "meta":
+            return self._input(kind) if isinstance(kind, (Object, OneOf)) else one
+        self._import("klaviyo_async.model", "Model")
+        one = f"Model | {one}"
+        if keyword.kind in {"relationship", "relationships"}:
+            one, none = f"str | {one}", " | None"
+        if keyword.kind == "relationships" or (keyword.kind == "nested" and keyword.many):
+            self._import("collections.abc", "Iterable")
+            return f"{one} | Iterable[{one}]{none}"
+        return one + none
 
 
 def _paragraphs(operation: Operation) -> Iterator[str]:

@@ -229,7 +229,7 @@ class Operation:
     """Query and header parameters, ``revision`` left out."""
     filters: Mapping[str, FilterField] = field(default=_EMPTY)
     filter_requires: tuple[str, ...] = ()
-    """Fields that a filter must name where the operation says so (``messages.channel`` of get_campaigns)."""
+    """Fields of which a filter has to name at least one, where the operation says so (``messages.channel`` of get_campaigns)."""
     sort: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     fields: Mapping[str, tuple[str, ...]] = field(default=_EMPTY)

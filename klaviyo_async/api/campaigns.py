@@ -11,12 +11,12 @@ from klaviyo_async.namespace import Namespace
 from ..operation_table import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
-    from klaviyo_async.model import Unset
+    from klaviyo_async.model import Model, Unset
     from klaviyo_async.pages import Pages
     from klaviyo_async.session import Caller
 
@@ -110,7 +110,7 @@ class Campaigns(Namespace):
         body: CampaignMessageAssignTemplateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         id: str | Unset = UNSET,
-        template: str | Mapping[str, Any] | None | Unset = UNSET,
+        template: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         fields: AssignTemplateToCampaignMessageFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCampaignMessageResponse:
@@ -157,7 +157,7 @@ class Campaigns(Namespace):
         *,
         name: str | Unset = UNSET,
         audiences: Audiences | Mapping[str, Any] | Unset = UNSET,
-        campaign_messages: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        campaign_messages: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         send_strategy: StaticSendStrategy
         | Mapping[str, Any]
         | ThrottledSendStrategy
@@ -632,7 +632,7 @@ class Campaigns(Namespace):
         | MobilePushMessageSilentDefinitionUpdate
         | None
         | Unset = UNSET,
-        image: str | Mapping[str, Any] | None | Unset = UNSET,
+        image: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         fields: UpdateCampaignMessageFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchCampaignMessageResponse:

@@ -11,12 +11,12 @@ from klaviyo_async.namespace import Namespace
 from ..operation_table import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
-    from klaviyo_async.model import Unset
+    from klaviyo_async.model import Model, Unset
     from klaviyo_async.pages import Pages
     from klaviyo_async.session import Caller
 
@@ -204,7 +204,7 @@ class Catalogs(Namespace):
         self: Caller,
         body: CatalogCategoryCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        categories: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        categories: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         fields: BulkCreateCatalogCategoriesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogCategoryCreateJobResponse:
@@ -231,7 +231,7 @@ class Catalogs(Namespace):
         self: Caller,
         body: CatalogItemCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        items: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        items: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         fields: BulkCreateCatalogItemsFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogItemCreateJobResponse:
@@ -258,7 +258,7 @@ class Catalogs(Namespace):
         self: Caller,
         body: CatalogVariantCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        variants: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        variants: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         fields: BulkCreateCatalogVariantsFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogVariantCreateJobResponse:
@@ -285,7 +285,7 @@ class Catalogs(Namespace):
         self: Caller,
         body: CatalogCategoryDeleteJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        categories: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        categories: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         fields: BulkDeleteCatalogCategoriesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogCategoryDeleteJobResponse:
@@ -312,7 +312,7 @@ class Catalogs(Namespace):
         self: Caller,
         body: CatalogItemDeleteJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        items: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        items: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         fields: BulkDeleteCatalogItemsFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogItemDeleteJobResponse:
@@ -339,7 +339,7 @@ class Catalogs(Namespace):
         self: Caller,
         body: CatalogVariantDeleteJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        variants: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        variants: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         fields: BulkDeleteCatalogVariantsFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogVariantDeleteJobResponse:
@@ -366,7 +366,7 @@ class Catalogs(Namespace):
         self: Caller,
         body: CatalogCategoryUpdateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        categories: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        categories: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         fields: BulkUpdateCatalogCategoriesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogCategoryUpdateJobResponse:
@@ -393,7 +393,7 @@ class Catalogs(Namespace):
         self: Caller,
         body: CatalogItemUpdateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        items: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        items: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         fields: BulkUpdateCatalogItemsFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogItemUpdateJobResponse:
@@ -420,7 +420,7 @@ class Catalogs(Namespace):
         self: Caller,
         body: CatalogVariantUpdateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        variants: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        variants: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         fields: BulkUpdateCatalogVariantsFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogVariantUpdateJobResponse:
@@ -448,8 +448,8 @@ class Catalogs(Namespace):
         body: ServerBISSubscriptionCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         channels: Sequence[Literal["EMAIL", "PUSH", "SMS", "WHATSAPP"] | str] | Unset = UNSET,
-        variant: str | Mapping[str, Any] | None | Unset = UNSET,
-        profile: Mapping[str, Any] | None | Unset = UNSET,
+        variant: str | Model | Mapping[str, Any] | None | Unset = UNSET,
+        profile: Model | Mapping[str, Any] | None | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Create Back In Stock Subscription.
@@ -475,7 +475,7 @@ class Catalogs(Namespace):
         name: str | Unset = UNSET,
         integration_type: Literal["$custom"] | None | Unset = UNSET,
         catalog_type: str | None | Unset = UNSET,
-        items: str | Sequence[str | Mapping[str, Any]] | Unset = UNSET,
+        items: str | Model | Mapping[str, Any] | Iterable[str | Model | Mapping[str, Any]] | None | Unset = UNSET,
         fields: CreateCatalogCategoryFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogCategoryResponse:
@@ -518,7 +518,7 @@ class Catalogs(Namespace):
         images: Sequence[str] | None | Unset = UNSET,
         custom_metadata: Mapping[str, Any] | None | Unset = UNSET,
         published: bool | None | Unset = UNSET,
-        categories: str | Sequence[str | Mapping[str, Any]] | Unset = UNSET,
+        categories: str | Model | Mapping[str, Any] | Iterable[str | Model | Mapping[str, Any]] | None | Unset = UNSET,
         fields: CreateCatalogItemFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCatalogItemResponse:
@@ -564,7 +564,7 @@ class Catalogs(Namespace):
         inventory_quantity: float | Unset = UNSET,
         price: float | Unset = UNSET,
         url: str | Unset = UNSET,
-        item: str | Mapping[str, Any] | None | Unset = UNSET,
+        item: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         catalog_type: str | None | Unset = UNSET,
         integration_type: Literal["$custom"] | None | Unset = UNSET,
         inventory_policy: Literal[0, 1, 2] | None | Unset = UNSET,
@@ -1466,7 +1466,7 @@ class Catalogs(Namespace):
         body: CatalogCategoryUpdateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         name: str | None | Unset = UNSET,
-        items: str | Sequence[str | Mapping[str, Any]] | Unset = UNSET,
+        items: str | Model | Mapping[str, Any] | Iterable[str | Model | Mapping[str, Any]] | None | Unset = UNSET,
         fields: UpdateCatalogCategoryFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchCatalogCategoryResponse:
@@ -1501,7 +1501,7 @@ class Catalogs(Namespace):
         images: Sequence[str] | None | Unset = UNSET,
         custom_metadata: Mapping[str, Any] | None | Unset = UNSET,
         published: bool | None | Unset = UNSET,
-        categories: str | Sequence[str | Mapping[str, Any]] | Unset = UNSET,
+        categories: str | Model | Mapping[str, Any] | Iterable[str | Model | Mapping[str, Any]] | None | Unset = UNSET,
         fields: UpdateCatalogItemFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchCatalogItemResponse:

@@ -11,13 +11,13 @@ from klaviyo_async.namespace import Namespace
 from ..operation_table import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
-    from klaviyo_async.model import Unset
+    from klaviyo_async.model import Model, Unset
     from klaviyo_async.pages import Pages
     from klaviyo_async.session import Caller
 
@@ -61,8 +61,8 @@ class Client(Namespace):
         self: Caller,
         body: EventsBulkCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profile: Mapping[str, Any] | Unset = UNSET,
-        events: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        profile: Model | Mapping[str, Any] | Unset = UNSET,
+        events: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         backfill: bool | None | Unset = UNSET,
         company_id: str | None = None,
         options: RequestOptions | None = None,
@@ -91,8 +91,8 @@ class Client(Namespace):
         body: ClientBISSubscriptionCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         channels: Sequence[Literal["EMAIL", "PUSH", "SMS", "WHATSAPP"] | str] | Unset = UNSET,
-        profile: Mapping[str, Any] | Unset = UNSET,
-        variant: str | Mapping[str, Any] | None | Unset = UNSET,
+        profile: Model | Mapping[str, Any] | Unset = UNSET,
+        variant: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         company_id: str | None = None,
         options: RequestOptions | None = None,
     ) -> None:
@@ -118,8 +118,8 @@ class Client(Namespace):
         body: EventCreateQueryV2 | Mapping[str, Any] | Unset = UNSET,
         *,
         properties: Mapping[str, Any] | Unset = UNSET,
-        metric: Mapping[str, Any] | Unset = UNSET,
-        profile: Mapping[str, Any] | Unset = UNSET,
+        metric: Model | Mapping[str, Any] | Unset = UNSET,
+        profile: Model | Mapping[str, Any] | Unset = UNSET,
         time: datetime | str | None | Unset = UNSET,
         value: float | None | Unset = UNSET,
         value_currency: str | None | Unset = UNSET,
@@ -218,7 +218,7 @@ class Client(Namespace):
         token: str | Unset = UNSET,
         platform: Literal["android", "ios"] | str | Unset = UNSET,
         vendor: Literal["apns", "fcm"] | str | Unset = UNSET,
-        profile: Mapping[str, Any] | Unset = UNSET,
+        profile: Model | Mapping[str, Any] | Unset = UNSET,
         enablement_status: Literal["AUTHORIZED", "DENIED", "NOT_DETERMINED", "PROVISIONAL", "UNAUTHORIZED"]
         | str
         | None
@@ -278,7 +278,7 @@ class Client(Namespace):
         title: str | None | Unset = UNSET,
         custom_questions: Sequence[CustomQuestionDTO | Mapping[str, Any]] | None | Unset = UNSET,
         images: Sequence[str] | None | Unset = UNSET,
-        order: str | Mapping[str, Any] | None | Unset = UNSET,
+        order: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         company_id: str | None = None,
         options: RequestOptions | None = None,
     ) -> None:
@@ -315,8 +315,8 @@ class Client(Namespace):
         self: Caller,
         body: OnsiteSubscriptionCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profile: Mapping[str, Any] | Unset = UNSET,
-        list: str | Mapping[str, Any] | None | Unset = UNSET,
+        profile: Model | Mapping[str, Any] | Unset = UNSET,
+        list: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         custom_source: str | None | Unset = UNSET,
         company_id: str | None = None,
         options: RequestOptions | None = None,
@@ -457,7 +457,7 @@ class Client(Namespace):
         *,
         token: str | Unset = UNSET,
         platform: Literal["android", "ios"] | str | Unset = UNSET,
-        profile: Mapping[str, Any] | Unset = UNSET,
+        profile: Model | Mapping[str, Any] | Unset = UNSET,
         vendor: Literal["apns", "fcm"] | str | None | Unset = UNSET,
         company_id: str | None = None,
         options: RequestOptions | None = None,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from klaviyo_async.client import RequestOptions
-    from klaviyo_async.model import Unset
+    from klaviyo_async.model import Model, Unset
     from klaviyo_async.session import Caller
 
     from ..models import ConversationMessageCreateQuery
@@ -31,7 +31,7 @@ class Conversations(Namespace):
         body: ConversationMessageCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         body_: str | Unset = UNSET,
-        conversation: str | Mapping[str, Any] | None | Unset = UNSET,
+        conversation: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Create Conversation Message.

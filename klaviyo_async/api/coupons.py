@@ -11,13 +11,13 @@ from klaviyo_async.namespace import Namespace
 from ..operation_table import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter
-    from klaviyo_async.model import Unset
+    from klaviyo_async.model import Model, Unset
     from klaviyo_async.pages import Pages
     from klaviyo_async.session import Caller
 
@@ -75,7 +75,7 @@ class Coupons(Namespace):
         self: Caller,
         body: CouponCodeCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        coupon_codes: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        coupon_codes: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         fields: BulkCreateCouponCodesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCouponCodeCreateJobResponse:
@@ -134,7 +134,7 @@ class Coupons(Namespace):
         body: CouponCodeCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         unique_code: str | Unset = UNSET,
-        coupon: str | Mapping[str, Any] | None | Unset = UNSET,
+        coupon: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         expires_at: datetime | str | None | Unset = UNSET,
         fields: CreateCouponCodeFields | Fields | None = None,
         options: RequestOptions | None = None,

@@ -11,12 +11,12 @@ from klaviyo_async.namespace import Namespace
 from ..operation_table import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields
-    from klaviyo_async.model import Unset
+    from klaviyo_async.model import Model, Unset
     from klaviyo_async.pages import Pages
     from klaviyo_async.session import Caller
 
@@ -41,8 +41,8 @@ class CustomObjects(Namespace):
         self: Caller,
         body: DataSourceRecordBulkCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        data_source_records: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None | Unset = UNSET,
-        data_source: str | Mapping[str, Any] | None | Unset = UNSET,
+        data_source_records: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | None | Unset = UNSET,
+        data_source: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Bulk Create Data Source Records.
@@ -94,8 +94,8 @@ class CustomObjects(Namespace):
         self: Caller,
         body: DataSourceRecordCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        data_source_record: Mapping[str, Any] | Unset = UNSET,
-        data_source: str | Mapping[str, Any] | None | Unset = UNSET,
+        data_source_record: Model | Mapping[str, Any] | Unset = UNSET,
+        data_source: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Create Data Source Record.

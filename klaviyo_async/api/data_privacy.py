@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from klaviyo_async.client import RequestOptions
-    from klaviyo_async.model import Unset
+    from klaviyo_async.model import Model, Unset
     from klaviyo_async.session import Caller
 
     from ..models import DataPrivacyCreateDeletionJobQuery
@@ -30,7 +30,7 @@ class DataPrivacy(Namespace):
         self: Caller,
         body: DataPrivacyCreateDeletionJobQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profile: Mapping[str, Any] | Unset = UNSET,
+        profile: Model | Mapping[str, Any] | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Request Profile Deletion.

@@ -11,13 +11,13 @@ from klaviyo_async.namespace import Namespace
 from ..operation_table import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from typing import Any
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
-    from klaviyo_async.model import Unset
+    from klaviyo_async.model import Model, Unset
     from klaviyo_async.pages import Pages
     from klaviyo_async.session import Caller
 
@@ -53,7 +53,7 @@ class Events(Namespace):
         self: Caller,
         body: EventsBulkCreateJob | Mapping[str, Any] | Unset = UNSET,
         *,
-        events_bulk_create: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        events_bulk_create: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Bulk Create Events.
@@ -78,8 +78,8 @@ class Events(Namespace):
         body: EventCreateQueryV2 | Mapping[str, Any] | Unset = UNSET,
         *,
         properties: Mapping[str, Any] | Unset = UNSET,
-        metric: Mapping[str, Any] | Unset = UNSET,
-        profile: Mapping[str, Any] | Unset = UNSET,
+        metric: Model | Mapping[str, Any] | Unset = UNSET,
+        profile: Model | Mapping[str, Any] | Unset = UNSET,
         time: datetime | str | None | Unset = UNSET,
         value: float | None | Unset = UNSET,
         value_currency: str | None | Unset = UNSET,

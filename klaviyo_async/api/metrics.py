@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter
-    from klaviyo_async.model import Unset
+    from klaviyo_async.model import Model, Unset
     from klaviyo_async.pages import Pages
     from klaviyo_async.session import Caller
 
@@ -488,7 +488,7 @@ class Metrics(Namespace):
         *,
         metric_id: str | Unset = UNSET,
         measurements: Sequence[Literal["count", "sum_value", "unique"] | str] | Unset = UNSET,
-        filter: Sequence[str] | Unset = UNSET,
+        filter: Filter | str | Sequence[Filter | str] | Unset = UNSET,
         page_cursor: str | Unset = UNSET,
         interval: Literal["day", "hour", "month", "week"] | str | None | Unset = UNSET,
         page_size: int | None | Unset = UNSET,
@@ -561,8 +561,8 @@ class Metrics(Namespace):
         id: str,
         body: MappedMetricPartialUpdateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        metric: str | Mapping[str, Any] | None | Unset = UNSET,
-        custom_metric: str | Mapping[str, Any] | None | Unset = UNSET,
+        metric: str | Model | Mapping[str, Any] | None | Unset = UNSET,
+        custom_metric: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         fields: UpdateMappedMetricFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchMappedMetricResponse:

@@ -11,12 +11,12 @@ from klaviyo_async.namespace import Namespace
 from ..operation_table import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
-    from klaviyo_async.model import Unset
+    from klaviyo_async.model import Model, Unset
     from klaviyo_async.pages import Pages
     from klaviyo_async.session import Caller
 
@@ -131,8 +131,8 @@ class Profiles(Namespace):
         self: Caller,
         body: ProfileImportJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profiles: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
-        lists: str | Sequence[str | Mapping[str, Any]] | Unset = UNSET,
+        profiles: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
+        lists: str | Model | Mapping[str, Any] | Iterable[str | Model | Mapping[str, Any]] | None | Unset = UNSET,
         fields: BulkImportProfilesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostProfileImportJobResponse:
@@ -159,10 +159,10 @@ class Profiles(Namespace):
         self: Caller,
         body: SubscriptionCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profiles: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
+        profiles: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
         custom_source: str | None | Unset = UNSET,
         historical_import: bool | None | Unset = UNSET,
-        list: str | Mapping[str, Any] | None | Unset = UNSET,
+        list: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Bulk Subscribe Profiles.
@@ -191,9 +191,9 @@ class Profiles(Namespace):
         self: Caller,
         body: SuppressionCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profiles: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None | Unset = UNSET,
-        list: str | Mapping[str, Any] | None | Unset = UNSET,
-        segment: str | Mapping[str, Any] | None | Unset = UNSET,
+        profiles: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | None | Unset = UNSET,
+        list: str | Model | Mapping[str, Any] | None | Unset = UNSET,
+        segment: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         fields: BulkSuppressProfilesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostBulkProfileSuppressionsCreateJobResponse:
@@ -220,8 +220,8 @@ class Profiles(Namespace):
         self: Caller,
         body: SubscriptionDeleteJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profiles: Sequence[Mapping[str, Any]] | Mapping[str, Any] | Unset = UNSET,
-        list: str | Mapping[str, Any] | None | Unset = UNSET,
+        profiles: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset = UNSET,
+        list: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Bulk Unsubscribe Profiles.
@@ -245,9 +245,9 @@ class Profiles(Namespace):
         self: Caller,
         body: SuppressionDeleteJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        profiles: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None | Unset = UNSET,
-        list: str | Mapping[str, Any] | None | Unset = UNSET,
-        segment: str | Mapping[str, Any] | None | Unset = UNSET,
+        profiles: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | None | Unset = UNSET,
+        list: str | Model | Mapping[str, Any] | None | Unset = UNSET,
+        segment: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         fields: BulkUnsuppressProfilesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostBulkProfileSuppressionsRemoveJobResponse:
@@ -383,7 +383,7 @@ class Profiles(Namespace):
         token: str | Unset = UNSET,
         platform: Literal["android", "ios"] | str | Unset = UNSET,
         vendor: Literal["apns", "fcm"] | str | Unset = UNSET,
-        profile: Mapping[str, Any] | Unset = UNSET,
+        profile: Model | Mapping[str, Any] | Unset = UNSET,
         enablement_status: Literal["AUTHORIZED", "DENIED", "NOT_DETERMINED", "PROVISIONAL", "UNAUTHORIZED"]
         | str
         | None
@@ -975,7 +975,7 @@ class Profiles(Namespace):
         body: ProfileMergeQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         id: str | Unset = UNSET,
-        profiles: str | Sequence[str | Mapping[str, Any]] | Unset = UNSET,
+        profiles: str | Model | Mapping[str, Any] | Iterable[str | Model | Mapping[str, Any]] | None | Unset = UNSET,
         fields: MergeProfilesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostProfileMergeResponse:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from klaviyo_async.client import RequestOptions
-    from klaviyo_async.filter import Fields
+    from klaviyo_async.filter import Fields, Filter
     from klaviyo_async.model import Unset
     from klaviyo_async.pages import Pages
     from klaviyo_async.session import Caller
@@ -82,7 +82,7 @@ class Reporting(Namespace):
         ]
         | None
         | Unset = UNSET,
-        filter: str | None | Unset = UNSET,
+        filter: Filter | str | None | Unset = UNSET,
         fields: QueryCampaignValuesFields | Fields | None = None,
         page_cursor: str | None = None,
         options: RequestOptions | None = None,
@@ -135,7 +135,7 @@ class Reporting(Namespace):
         ]
         | None
         | Unset = UNSET,
-        filter: str | None | Unset = UNSET,
+        filter: Filter | str | None | Unset = UNSET,
         fields: QueryFlowSeriesFields | Fields | None = None,
         page_cursor: str | None = None,
         options: RequestOptions | None = None,
@@ -188,7 +188,7 @@ class Reporting(Namespace):
         ]
         | None
         | Unset = UNSET,
-        filter: str | None | Unset = UNSET,
+        filter: Filter | str | None | Unset = UNSET,
         fields: QueryFlowValuesFields | Fields | None = None,
         page_cursor: str | None = None,
         options: RequestOptions | None = None,
@@ -241,7 +241,7 @@ class Reporting(Namespace):
         timeframe: Timeframe | Mapping[str, Any] | CustomTimeframe | Unset = UNSET,
         interval: Literal["daily", "hourly", "monthly", "weekly"] | str | Unset = UNSET,
         group_by: Sequence[Literal["form_id", "form_version_id"] | str] | None | Unset = UNSET,
-        filter: str | None | Unset = UNSET,
+        filter: Filter | str | None | Unset = UNSET,
         fields: QueryFormSeriesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[PostFormSeriesResponseDTO, SeriesData]:
@@ -292,7 +292,7 @@ class Reporting(Namespace):
         | Unset = UNSET,
         timeframe: Timeframe | Mapping[str, Any] | CustomTimeframe | Unset = UNSET,
         group_by: Sequence[Literal["form_id", "form_version_id"] | str] | None | Unset = UNSET,
-        filter: str | None | Unset = UNSET,
+        filter: Filter | str | None | Unset = UNSET,
         fields: QueryFormValuesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[PostFormValuesResponseDTO, ValuesData]:
@@ -321,7 +321,7 @@ class Reporting(Namespace):
         | Unset = UNSET,
         timeframe: Timeframe | Mapping[str, Any] | CustomTimeframe | Unset = UNSET,
         interval: Literal["daily", "hourly", "monthly", "weekly"] | str | Unset = UNSET,
-        filter: str | None | Unset = UNSET,
+        filter: Filter | str | None | Unset = UNSET,
         fields: QuerySegmentSeriesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[PostSegmentSeriesResponseDTO, SeriesData]:
@@ -349,7 +349,7 @@ class Reporting(Namespace):
         statistics: Sequence[Literal["members_added", "members_removed", "net_members_changed", "total_members"] | str]
         | Unset = UNSET,
         timeframe: Timeframe | Mapping[str, Any] | CustomTimeframe | Unset = UNSET,
-        filter: str | None | Unset = UNSET,
+        filter: Filter | str | None | Unset = UNSET,
         fields: QuerySegmentValuesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[PostSegmentValuesResponseDTO, ValuesData]:

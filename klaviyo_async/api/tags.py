@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
-    from klaviyo_async.model import Unset
+    from klaviyo_async.model import Model, Unset
     from klaviyo_async.pages import Pages
     from klaviyo_async.session import Caller
 
@@ -76,7 +76,7 @@ class Tags(Namespace):
         body: TagCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         name: str | Unset = UNSET,
-        tag_group: str | Mapping[str, Any] | None | Unset = UNSET,
+        tag_group: str | Model | Mapping[str, Any] | None | Unset = UNSET,
         fields: CreateTagFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostTagResponse:

@@ -11,12 +11,12 @@ from klaviyo_async.namespace import Namespace
 from ..operation_table import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields
-    from klaviyo_async.model import Unset
+    from klaviyo_async.model import Model, Unset
     from klaviyo_async.pages import Pages
     from klaviyo_async.session import Caller
 
@@ -56,7 +56,12 @@ class Webhooks(Namespace):
         name: str | Unset = UNSET,
         endpoint_url: str | Unset = UNSET,
         secret_key: str | Unset = UNSET,
-        webhook_topics: str | Sequence[str | Mapping[str, Any]] | Unset = UNSET,
+        webhook_topics: str
+        | Model
+        | Mapping[str, Any]
+        | Iterable[str | Model | Mapping[str, Any]]
+        | None
+        | Unset = UNSET,
         description: str | None | Unset = UNSET,
         fields: CreateWebhookFields | Fields | None = None,
         options: RequestOptions | None = None,
@@ -174,7 +179,12 @@ class Webhooks(Namespace):
         endpoint_url: str | None | Unset = UNSET,
         secret_key: str | None | Unset = UNSET,
         enabled: bool | None | Unset = UNSET,
-        webhook_topics: str | Sequence[str | Mapping[str, Any]] | Unset = UNSET,
+        webhook_topics: str
+        | Model
+        | Mapping[str, Any]
+        | Iterable[str | Model | Mapping[str, Any]]
+        | None
+        | Unset = UNSET,
         fields: UpdateWebhookFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchWebhookResponse:
