@@ -22,6 +22,7 @@ import time
 from collections import OrderedDict
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
 from typing import TYPE_CHECKING
 
 from klaviyo_async.errors import RateLimitWait
@@ -44,6 +45,8 @@ LONG = 120.0
 """Waits for a window longer than this many seconds (the daily one) raise instead, unless `max_wait` allows them."""
 LOST = 5.0
 """Seconds after a request is called lost in which the server may still count it: bytes under way, or queued before it."""
+_MANY = 2048
+"""Buckets from which on idle ones are dropped."""
 _SLEPT = 0.5
 """Seconds by which the time of day may run ahead of our clock before we conclude that the machine slept."""
 
@@ -68,10 +71,12 @@ class Waiter:
 class Line:
     """The calls that need the same buckets."""
 
-    __slots__ = ("buckets", "lanes", "name", "passed")
+    __slots__ = ("buckets", "dropped", "key", "lanes", "name", "passed")
 
-    def __init__(self, name: str, buckets: tuple[Bucket, ...]) -> None:
+    def __init__(self, key: object, name: str, buckets: tuple[Bucket, ...]) -> None:
+        self.key = key
         self.name = name
+        self.dropped = False
         self.buckets = buckets
         self.lanes: tuple[OrderedDict[int, Waiter], OrderedDict[int, Waiter]] = (OrderedDict(), OrderedDict())
         self.passed = [0, 0]
@@ -133,12 +138,13 @@ class Book:
         self._learning = learning
         self._lock = threading.Lock()
         self.lines: dict[object, Line] = {}
-        self._buckets: dict[tuple[str, ...], Bucket] = {}
+        self._buckets: dict[tuple[str, str, bool], Bucket] = {}
         self._numbers = count()
         self._wakes: list[tuple[float, int, Bucket | Waiter]] = []
         self._timers: dict[asyncio.AbstractEventLoop, _Timer] = {}
         self._offset = 0.0 if self._own_clock else time.time() - time.monotonic()
         self._share = 1.0
+        self._drop_at = _MANY
 
     # -- lines and buckets ---------------------------------------------------------------------------------------------------
 
@@ -157,16 +163,33 @@ class Book:
                 now = self._clock()
                 buckets = [self._bucket(account, name, rates, now, operation=True)]
                 buckets += [self._bucket(account, other, limits, now, operation=False) for other, limits in extra]
-                line = self.lines[key] = Line(name, tuple(dict.fromkeys(buckets)))
+                line = self.lines[key] = Line(key, name, tuple(dict.fromkeys(buckets)))
+                if len(self._buckets) > self._drop_at:
+                    self._drop_idle(now)
             return line
+
+    def _drop_idle(self, now: float) -> None:
+        """Forget the buckets that are as good as new: a process that serves thousands of accounts would keep them all."""
+        self._buckets = {key: bucket for key, bucket in self._buckets.items() if not bucket.idle(now)}
+        kept = set(self._buckets.values())
+        for line in self.lines.values():
+            line.dropped = not kept.issuperset(line.buckets)
+        self.lines = {key: line for key, line in self.lines.items() if not line.dropped}
+        self._drop_at = max(_MANY, 2 * len(self._buckets))
+
+    def _adopt(self, line: Line) -> None:
+        """Take a dropped line in again, with the buckets that took the place of its own where there are such."""
+        line.buckets = tuple(self._buckets.setdefault(bucket.key, bucket) for bucket in line.buckets)
+        line.dropped = False
+        self.lines.setdefault(line.key, line)
 
     def retune(self, line: Line, rates: tuple[Rate, ...]) -> None:
         """Give the operation's own bucket other rates, windows by their length; what is spent stays spent."""
         with self._lock:
-            for window, rate in zip(line.buckets[0].windows, rates, strict=False):
-                if window.rate != rate:
-                    window.retune(rate, self._share)
-            self._pump(line.buckets, self._clock())
+            now = self._clock()
+            line.buckets[0].retune(rates, self._share, now)
+            self._pump(line.buckets, now)
+            self._arm()
 
     def set_share(self, share: float) -> None:
         """From now on only that part of every rate is ours."""
@@ -177,6 +200,7 @@ class Book:
                     for window in bucket.windows:
                         window.retune(window.rate, share)
                 self._pump(tuple(self._buckets.values()), self._clock())
+                self._arm()
 
     def see_others(self, line: Line, numbers: Iterable[tuple[str, int, int]]) -> None:
         """Others were seen to have taken so many: (bucket, window in seconds, requests), as a total, not in addition."""
@@ -189,10 +213,10 @@ class Book:
                         window.see_others(number - len(window.foreign), now)
 
     def _bucket(self, account: str, name: str, rates: tuple[Rate, ...], now: float, *, operation: bool) -> Bucket:
-        key = (account, name, "operation" if operation else "parameter")
+        key = (account, name, operation)
         bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = self._buckets[key] = Bucket(account, name, rates, now, operation=operation, share=self._share)
+            bucket = self._buckets[key] = Bucket(key, rates, now, share=self._share)
         return bucket
 
     # -- getting a permit ----------------------------------------------------------------------------------------------------
@@ -201,6 +225,8 @@ class Book:
         """Wait in the line until the request may be sent."""
         with self._lock:
             now = self._now()
+            if line.dropped:
+                self._adopt(line)
             for bucket in line.buckets:
                 if bucket.lines or bucket.room(now) < 1:
                     break
@@ -244,7 +270,7 @@ class Book:
         if timer is None:
             timer = self._timers[waiter.loop] = _Timer()
         timer.waiting += 1
-        if waiter.deadline is not None:
+        if waiter.deadline is not None and waiter.deadline < inf:
             heappush(self._wakes, (waiter.deadline, waiter.number, waiter))
         return waiter
 

@@ -36,6 +36,7 @@ class Bucket:
         "in_flight",
         "interactive_run",
         "is_operation",
+        "key",
         "lines",
         "name",
         "not_before",
@@ -47,12 +48,10 @@ class Bucket:
         "windows",
     )
 
-    def __init__(
-        self, account: str, name: str, rates: tuple[Rate, ...], now: float, *, operation: bool, share: float = 1.0
-    ) -> None:
-        self.account = account
-        self.name = name
-        self.is_operation = operation
+    def __init__(self, key: tuple[str, str, bool], rates: tuple[Rate, ...], now: float, *, share: float = 1.0) -> None:
+        self.key = key
+        """Account, name, and whether it is an operation's own bucket (else a parameter's)."""
+        self.account, self.name, self.is_operation = key
         self.number = next(_numbers)
         self.windows = tuple(Window(rate, now, share=share) for rate in rates)
         self.in_flight = 0
@@ -71,6 +70,21 @@ class Bucket:
         """How often in a row interactive calls went first while a bulk call waited here."""
         self.wake: float | None = None
         """When the timer looks at this bucket again."""
+
+    def retune(self, rates: tuple[Rate, ...], share: float, now: float) -> None:
+        """Take other rates, burst, steady and daily in that order; what is spent stays spent."""
+        for window, rate in zip(self.windows, rates, strict=False):
+            if window.rate != rate:
+                window.retune(rate, share)
+        self.windows += tuple(Window(rate, now, share=share) for rate in rates[len(self.windows) :])
+
+    def idle(self, now: float) -> bool:
+        """Whether a new bucket would be the same."""
+        return (
+            not (self.in_flight or self.lines)
+            and now >= self.frozen_until
+            and all(window.left(now, 0) == window.rate.count and not window.reserve for window in self.windows)
+        )
 
     # -- taking and giving back ----------------------------------------------------------------------------------------------
 
@@ -155,7 +169,7 @@ class Bucket:
 
     def learn(self, reading: Reading, sent: float, now: float, seen: tuple[int, ...]) -> None:
         """Take in what an answer says of one of the windows."""
-        for window, released_when_sent in zip(self.windows, seen, strict=True):
+        for window, released_when_sent in zip(self.windows, seen, strict=False):
             if window.rate.seconds != reading.seconds:
                 continue
             # What the first answers tell of may well be our own, from before a restart: it is spent, but shared with nobody.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from klaviyo_async.limiter.book import Line, LocalPermit
     from klaviyo_async.operation import Operation, ParameterLimit
 
+_MANY = 4096
 _WINDOWS = {"burst": 1, "steady": 60, "daily": 86400}
 _RATE = re.compile(r"([1-9][0-9]{0,8})/([smhd])")
 
@@ -41,6 +42,7 @@ class LocalLimiter(Limiter):
         self._overrides = parse_overrides(overrides or {})
         self._book = Book(clock) if clock is not None else _shared_book()
         self._lines: dict[object, Line] = {}
+        self._drop_at = _MANY
 
     async def acquire(
         self,
@@ -54,7 +56,10 @@ class LocalLimiter(Limiter):
         """See `Limiter.acquire`."""
         key = (account, operation.name, tuple(triggered)) if triggered else (account, operation.name)
         line = self._lines.get(key)
-        if line is None:
+        if line is None or line.dropped:
+            if len(self._lines) > self._drop_at:
+                self._lines = {other: kept for other, kept in self._lines.items() if not kept.dropped}
+                self._drop_at = max(_MANY, 2 * len(self._lines))
             line = self._lines[key] = find_line(
                 self._book, self._overrides, key=key, account=account, operation=operation, triggered=triggered
             )

@@ -483,3 +483,38 @@ def test_a_snapshot_tells_all() -> None:
     assert (steady.spent, steady.foreign, steady.left) == (10, 40, 100)
     assert steady.phase == pytest.approx(2.1)
     assert burst.next_in == pytest.approx(1.05, abs=0.01)
+
+
+def test_thousands_of_accounts_are_forgotten_once_they_are_idle() -> None:
+    async def main(loop):
+        limiter = LocalLimiter(clock=loop.time)
+        held = await limiter.acquire("held", ONE)
+        for number in range(10_000):
+            (await limiter.acquire(f"account {number}", ONE)).answered(200, {})
+            await asyncio.sleep(0.1)
+        assert len(limiter.snapshot().buckets) < 5_000
+        with pytest.raises(RateLimitWait):
+            await limiter.acquire("held", ONE, max_wait=0)
+        with pytest.raises(RateLimitWait):
+            await limiter.acquire("account 9999", ONE, max_wait=0)
+        assert (await limiter.acquire("account 0", ONE, max_wait=0)).waited == 0  # dropped long ago, taken in again
+        with pytest.raises(RateLimitWait):
+            await limiter.acquire("account 0", ONE, max_wait=0)
+        held.unsent()
+
+    run(main)
+
+
+def test_an_override_may_add_a_daily_limit_to_a_bucket_in_use() -> None:
+    called = operation("override_later", "10/s", "150/m")
+
+    async def main():
+        held = await LocalLimiter().acquire("a", called)
+        limiter = LocalLimiter({"override_later": {"daily": "2/d"}})
+        told = {"RateLimit-Limit": "10, 10;w=1, 150;w=60, 2;w=86400", "RateLimit-Remaining": "8"}
+        (await limiter.acquire("a", called)).answered(200, told)
+        held.answered(200, told)
+        with pytest.raises(RateLimitWait):
+            await limiter.acquire("a", called)
+
+    asyncio.run(main())

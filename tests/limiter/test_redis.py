@@ -196,7 +196,7 @@ async def test_redis_away_is_one_warning_and_local_limits_at_a_share_until_it_is
     warnings = [record.getMessage() for record in caplog.records if "going on with local limits" in record.getMessage()]
     assert len(warnings) == 2  # one for each limiter
     assert all("1/2" in warning for warning in warnings)
-    assert len([r for r in caplog.records if "is back" in r.getMessage()]) == 2
+    assert len([r for r in caplog.records if "shared again" in r.getMessage()]) == 2
 
 
 @needs_server
