@@ -253,10 +253,11 @@ class ThreadServer:
         self.loop = asyncio.new_event_loop()
         self.server = Server()
         self.thread = threading.Thread(target=self.loop.run_forever)
+        self.options: dict[str, Any] = {}
 
     def __enter__(self) -> Server:
         self.thread.start()
-        asyncio.run_coroutine_threadsafe(self.server.start(), self.loop).result(5)
+        asyncio.run_coroutine_threadsafe(self.server.start(**self.options), self.loop).result(5)
         return self.server
 
     def __exit__(self, *_: object) -> None:
