@@ -29,6 +29,7 @@ def environment(data: GeneratorData, config: Config, revision: str) -> Environme
     env = Project(openapi=data, config=config, custom_template_path=_TEMPLATES).env
     env.filters["literal"] = literal
     env.filters["doc"] = doc
+    env.filters["wrapped"] = wrapped
     env.globals["revision"] = revision
     return env
 

@@ -379,7 +379,10 @@ class Campaigns(Namespace):
 
         Scopes: `campaigns:read`. Limits: 10/s, 150/m.
 
-        Filters: `id` (any), `messages.channel` (equals), `name` (contains), `status` (equals, any), `archived` (equals), `created_at` (greater-or-equal, greater-than, less-or-equal, less-than), `scheduled_at` (greater-or-equal, greater-than, less-or-equal, less-than), `updated_at` (greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `id` (any), `messages.channel` (equals), `name` (contains), `status` (equals, any), `archived`
+        (equals), `created_at` (greater-or-equal, greater-than, less-or-equal, less-than), `scheduled_at`
+        (greater-or-equal, greater-than, less-or-equal, less-than), `updated_at` (greater-or-equal, greater-than,
+        less-or-equal, less-than).
 
         Records on a page: 100 by default, at most 100.
 

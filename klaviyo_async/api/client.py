@@ -100,7 +100,8 @@ class Client(Namespace):
 
         `POST /client/back-in-stock-subscriptions`
 
-        Scopes: `catalogs:write`, `profiles:write`. Client-side: carries `company_id`, never the private key. Limits: 350/s, 3500/m.
+        Scopes: `catalogs:write`, `profiles:write`. Client-side: carries `company_id`, never the private key.
+        Limits: 350/s, 3500/m.
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_client_back_in_stock_subscription
         """
@@ -325,7 +326,8 @@ class Client(Namespace):
 
         `POST /client/subscriptions`
 
-        Scopes: `subscriptions:write`. Client-side: carries `company_id`, never the private key. Limits: 350/s, 750/m.
+        Scopes: `subscriptions:write`. Client-side: carries `company_id`, never the private key. Limits: 350/s,
+        750/m.
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/create_client_subscription
         """
@@ -431,7 +433,10 @@ class Client(Namespace):
 
         Client-side: carries `company_id`, never the private key. Limits: 10/s, 150/m.
 
-        Filters: `status` (equals), `review_type` (equals), `rating` (equals, greater-or-equal, less-or-equal, any), `id` (equals, any), `content` (contains), `smart_quote` (has), `public_reply` (has), `verified` (equals), `incentivized` (equals), `edited` (equals), `media` (has), `created` (greater-or-equal, less-or-equal), `updated` (greater-or-equal, less-or-equal).
+        Filters: `status` (equals), `review_type` (equals), `rating` (equals, greater-or-equal, less-or-equal, any),
+        `id` (equals, any), `content` (contains), `smart_quote` (has), `public_reply` (has), `verified` (equals),
+        `incentivized` (equals), `edited` (equals), `media` (has), `created` (greater-or-equal, less-or-equal),
+        `updated` (greater-or-equal, less-or-equal).
 
         Records on a page: 20 by default, at most 100.
 

@@ -279,7 +279,8 @@ class Coupons(Namespace):
 
         Scopes: `coupon-codes:read`. Limits: 75/s, 750/m.
 
-        Filters: `expires_at` (greater-or-equal, greater-than, less-or-equal, less-than), `status` (equals), `coupon.id` (any, equals), `profile.id` (any, equals).
+        Filters: `expires_at` (greater-or-equal, greater-than, less-or-equal, less-than), `status` (equals),
+        `coupon.id` (any, equals), `profile.id` (any, equals).
 
         Records on a page: 100 by default, at most 100.
 
@@ -308,7 +309,8 @@ class Coupons(Namespace):
 
         Scopes: `coupon-codes:read`. Limits: 350/s, 3500/m.
 
-        Filters: `expires_at` (greater-or-equal, greater-than, less-or-equal, less-than), `status` (equals), `coupon.id` (any, equals), `profile.id` (any, equals).
+        Filters: `expires_at` (greater-or-equal, greater-than, less-or-equal, less-than), `status` (equals),
+        `coupon.id` (any, equals), `profile.id` (any, equals).
 
         Records on a page: 100 by default, at most 100.
 
@@ -343,7 +345,8 @@ class Coupons(Namespace):
 
         Scopes: `coupon-codes:read`. Limits: 75/s, 750/m.
 
-        Filters: `expires_at` (greater-or-equal, greater-than, less-or-equal, less-than), `status` (equals), `coupon.id` (any, equals), `profile.id` (any, equals).
+        Filters: `expires_at` (greater-or-equal, greater-than, less-or-equal, less-than), `status` (equals),
+        `coupon.id` (any, equals), `profile.id` (any, equals).
 
         Records on a page: 100 by default, at most 100.
 

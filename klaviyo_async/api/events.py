@@ -150,7 +150,9 @@ class Events(Namespace):
 
         Scopes: `events:read`. Limits: 350/s, 3500/m.
 
-        Filters: `metric_id` (equals), `profile_id` (equals), `profile` (has), `metric` (has), `datetime` (greater-or-equal, greater-than, less-or-equal, less-than), `timestamp` (greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `metric_id` (equals), `profile_id` (equals), `profile` (has), `metric` (has), `datetime`
+        (greater-or-equal, greater-than, less-or-equal, less-than), `timestamp` (greater-or-equal, greater-than,
+        less-or-equal, less-than).
 
         Records on a page: 200 by default, at most 1000.
 
@@ -212,7 +214,8 @@ class Events(Namespace):
 
         `GET /api/events/{id}/profile`
 
-        Scopes: `events:read`, `profiles:read`. Limits: 350/s, 3500/m. With `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
+        Scopes: `events:read`, `profiles:read`. Limits: 350/s, 3500/m. With
+        `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_profile_for_event
         """

@@ -204,7 +204,9 @@ class Flows(Namespace):
 
         Scopes: `flows:read`. Limits: 3/s, 60/m.
 
-        Filters: `id` (any), `action_type` (equals, any), `status` (equals), `created` (equals, greater-or-equal, greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `id` (any), `action_type` (equals, any), `status` (equals), `created` (equals, greater-or-equal,
+        greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal,
+        less-than).
 
         Records on a page: 50 by default, at most 50.
 
@@ -234,7 +236,9 @@ class Flows(Namespace):
 
         Scopes: `flows:read`. Limits: 3/s, 60/m.
 
-        Filters: `id` (any), `action_type` (equals, any), `status` (equals), `created` (equals, greater-or-equal, greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `id` (any), `action_type` (equals, any), `status` (equals), `created` (equals, greater-or-equal,
+        greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal,
+        less-than).
 
         Records on a page: 50 by default, at most 50.
 
@@ -308,7 +312,9 @@ class Flows(Namespace):
 
         Scopes: `flows:read`. Limits: 3/s, 60/m.
 
-        Filters: `id` (any), `name` (contains, ends-with, equals, starts-with), `created` (equals, greater-or-equal, greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `id` (any), `name` (contains, ends-with, equals, starts-with), `created` (equals, greater-or-equal,
+        greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal,
+        less-than).
 
         Records on a page: 50 by default, at most 50.
 
@@ -390,7 +396,9 @@ class Flows(Namespace):
 
         Scopes: `flows:read`. Limits: 3/s, 60/m.
 
-        Filters: `id` (any), `name` (contains, ends-with, equals, starts-with), `status` (equals), `archived` (equals), `created` (equals, greater-or-equal, greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal, less-than), `trigger_type` (equals).
+        Filters: `id` (any), `name` (contains, ends-with, equals, starts-with), `status` (equals), `archived`
+        (equals), `created` (equals, greater-or-equal, greater-than, less-or-equal, less-than), `updated` (equals,
+        greater-or-equal, greater-than, less-or-equal, less-than), `trigger_type` (equals).
 
         Records on a page: 50 by default, at most 50.
 
@@ -429,7 +437,9 @@ class Flows(Namespace):
 
         Scopes: `flows:read`. Limits: 3/s, 60/m.
 
-        Filters: `name` (contains, ends-with, equals, starts-with), `created` (equals, greater-or-equal, greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `name` (contains, ends-with, equals, starts-with), `created` (equals, greater-or-equal,
+        greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal,
+        less-than).
 
         Records on a page: 50 by default, at most 50.
 

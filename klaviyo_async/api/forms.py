@@ -174,7 +174,9 @@ class Forms(Namespace):
 
         Scopes: `forms:read`. Limits: 3/s, 60/m.
 
-        Filters: `id` (equals, any), `name` (contains, equals, any), `ab_test` (equals), `updated_at` (greater-or-equal, greater-than, less-or-equal, less-than), `created_at` (greater-or-equal, greater-than, less-or-equal, less-than), `status` (equals).
+        Filters: `id` (equals, any), `name` (contains, equals, any), `ab_test` (equals), `updated_at`
+        (greater-or-equal, greater-than, less-or-equal, less-than), `created_at` (greater-or-equal, greater-than,
+        less-or-equal, less-than), `status` (equals).
 
         Records on a page: 20 by default, at most 100.
 
@@ -205,7 +207,8 @@ class Forms(Namespace):
 
         Scopes: `forms:read`. Limits: 3/s, 60/m.
 
-        Filters: `form_type` (equals, any), `status` (equals), `updated_at` (greater-or-equal, greater-than, less-or-equal, less-than), `created_at` (greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `form_type` (equals, any), `status` (equals), `updated_at` (greater-or-equal, greater-than,
+        less-or-equal, less-than), `created_at` (greater-or-equal, greater-than, less-or-equal, less-than).
 
         Records on a page: 20 by default, at most 100.
 
@@ -235,7 +238,8 @@ class Forms(Namespace):
 
         Scopes: `forms:read`. Limits: 3/s, 60/m.
 
-        Filters: `form_type` (equals, any), `status` (equals), `updated_at` (greater-or-equal, greater-than, less-or-equal, less-than), `created_at` (greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `form_type` (equals, any), `status` (equals), `updated_at` (greater-or-equal, greater-than,
+        less-or-equal, less-than), `created_at` (greater-or-equal, greater-than, less-or-equal, less-than).
 
         Records on a page: 20 by default, at most 100.
 

@@ -74,7 +74,9 @@ class Images(Namespace):
 
         Scopes: `images:read`. Limits: 10/s, 150/m.
 
-        Filters: `id` (equals, any), `updated_at` (greater-or-equal, greater-than, less-or-equal, less-than), `format` (equals, any), `name` (contains, ends-with, equals, starts-with, any), `size` (greater-or-equal, greater-than, less-or-equal, less-than), `hidden` (equals, any).
+        Filters: `id` (equals, any), `updated_at` (greater-or-equal, greater-than, less-or-equal, less-than),
+        `format` (equals, any), `name` (contains, ends-with, equals, starts-with, any), `size` (greater-or-equal,
+        greater-than, less-or-equal, less-than), `hidden` (equals, any).
 
         Records on a page: 20 by default, at most 100.
 

@@ -231,7 +231,8 @@ class Lists(Namespace):
 
         Scopes: `lists:read`, `profiles:read`. Limits: 75/s, 750/m.
 
-        Filters: `email` (any, equals), `phone_number` (any, equals), `push_token` (any, equals), `_kx` (equals), `joined_group_at` (greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `email` (any, equals), `phone_number` (any, equals), `push_token` (any, equals), `_kx` (equals),
+        `joined_group_at` (greater-or-equal, greater-than, less-or-equal, less-than).
 
         Records on a page: 20 by default, at most 100.
 
@@ -260,9 +261,11 @@ class Lists(Namespace):
 
         `GET /api/lists/{id}/profiles`
 
-        Scopes: `lists:read`, `profiles:read`. Limits: 75/s, 750/m. With `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
+        Scopes: `lists:read`, `profiles:read`. Limits: 75/s, 750/m. With
+        `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
 
-        Filters: `email` (any, equals), `phone_number` (any, equals), `push_token` (any, equals), `_kx` (equals), `joined_group_at` (greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `email` (any, equals), `phone_number` (any, equals), `push_token` (any, equals), `_kx` (equals),
+        `joined_group_at` (greater-or-equal, greater-than, less-or-equal, less-than).
 
         Records on a page: 20 by default, at most 100.
 

@@ -296,7 +296,8 @@ class Profiles(Namespace):
 
         `POST /api/profile-import`
 
-        Scopes: `profiles:write`. Limits: 75/s, 750/m. With `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
+        Scopes: `profiles:write`. Limits: 75/s, 750/m. With `additional-fields[profile]=predictive_analytics` also
+        10/s, 150/m.
 
         Caps: 100,000 bytes.
 
@@ -349,7 +350,8 @@ class Profiles(Namespace):
 
         `POST /api/profiles`
 
-        Scopes: `profiles:write`. Limits: 75/s, 750/m. With `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
+        Scopes: `profiles:write`. Limits: 75/s, 750/m. With `additional-fields[profile]=predictive_analytics` also
+        10/s, 150/m.
 
         Caps: 100,000 bytes.
 
@@ -707,7 +709,8 @@ class Profiles(Namespace):
 
         `GET /api/profiles/{id}`
 
-        Scopes: `profiles:read`. Limits: 75/s, 750/m. With `include=lists` also 1/s, 15/m. With `include=segments` also 1/s, 15/m. With `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
+        Scopes: `profiles:read`. Limits: 75/s, 750/m. With `include=lists` also 1/s, 15/m. With `include=segments`
+        also 1/s, 15/m. With `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_profile
         """
@@ -730,7 +733,8 @@ class Profiles(Namespace):
 
         `GET /api/push-tokens/{id}/profile`
 
-        Scopes: `profiles:read`, `push-tokens:read`. Limits: 10/s, 150/m. With `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
+        Scopes: `profiles:read`, `push-tokens:read`. Limits: 10/s, 150/m. With
+        `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_profile_for_push_token
         """
@@ -795,9 +799,17 @@ class Profiles(Namespace):
 
         `GET /api/profiles`
 
-        Scopes: `profiles:read`. Limits: 75/s, 750/m. With `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
+        Scopes: `profiles:read`. Limits: 75/s, 750/m. With `additional-fields[profile]=predictive_analytics` also
+        10/s, 150/m.
 
-        Filters: `id` (equals, any), `email` (equals, any), `phone_number` (equals, any), `external_id` (equals, any), `_kx` (equals), `created` (greater-than, less-than), `updated` (greater-than, less-than), `subscriptions.email.marketing.list_suppressions.reason` (equals), `subscriptions.email.marketing.list_suppressions.timestamp` (greater-or-equal, greater-than, less-or-equal, less-than), `subscriptions.email.marketing.list_suppressions.list_id` (equals), `subscriptions.email.marketing.suppression.reason` (equals), `subscriptions.email.marketing.suppression.timestamp` (greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `id` (equals, any), `email` (equals, any), `phone_number` (equals, any), `external_id` (equals,
+        any), `_kx` (equals), `created` (greater-than, less-than), `updated` (greater-than, less-than),
+        `subscriptions.email.marketing.list_suppressions.reason` (equals),
+        `subscriptions.email.marketing.list_suppressions.timestamp` (greater-or-equal, greater-than, less-or-equal,
+        less-than), `subscriptions.email.marketing.list_suppressions.list_id` (equals),
+        `subscriptions.email.marketing.suppression.reason` (equals),
+        `subscriptions.email.marketing.suppression.timestamp` (greater-or-equal, greater-than, less-or-equal,
+        less-than).
 
         Records on a page: 20 by default, at most 100.
 
@@ -832,7 +844,8 @@ class Profiles(Namespace):
 
         `GET /api/profile-bulk-import-jobs/{id}/profiles`
 
-        Scopes: `profiles:read`. Limits: 10/s, 150/m. With `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
+        Scopes: `profiles:read`. Limits: 10/s, 150/m. With `additional-fields[profile]=predictive_analytics` also
+        10/s, 150/m.
 
         Records on a page: 20 by default, at most 100.
 
@@ -1023,7 +1036,8 @@ class Profiles(Namespace):
 
         `PATCH /api/profiles/{id}`
 
-        Scopes: `profiles:write`. Limits: 75/s, 750/m. With `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
+        Scopes: `profiles:write`. Limits: 75/s, 750/m. With `additional-fields[profile]=predictive_analytics` also
+        10/s, 150/m.
 
         Caps: 100,000 bytes.
 

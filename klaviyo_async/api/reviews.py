@@ -84,7 +84,9 @@ class Reviews(Namespace):
 
         Scopes: `reviews:read`. Limits: 10/s, 150/m.
 
-        Filters: `created` (greater-or-equal, less-or-equal), `rating` (equals, greater-or-equal, less-or-equal, any), `id` (equals, any), `item.id` (equals, any), `content` (contains), `status` (equals), `review_type` (equals), `verified` (equals).
+        Filters: `created` (greater-or-equal, less-or-equal), `rating` (equals, greater-or-equal, less-or-equal,
+        any), `id` (equals, any), `item.id` (equals, any), `content` (contains), `status` (equals), `review_type`
+        (equals), `verified` (equals).
 
         Records on a page: 20 by default, at most 100.
 

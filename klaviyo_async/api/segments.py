@@ -151,7 +151,8 @@ class Segments(Namespace):
 
         Scopes: `profiles:read`, `segments:read`. Limits: 75/s, 750/m.
 
-        Filters: `profile_id` (any, equals), `email` (any, equals), `phone_number` (any, equals), `push_token` (any, equals), `_kx` (equals), `joined_group_at` (greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `profile_id` (any, equals), `email` (any, equals), `phone_number` (any, equals), `push_token` (any,
+        equals), `_kx` (equals), `joined_group_at` (greater-or-equal, greater-than, less-or-equal, less-than).
 
         Records on a page: 20 by default, at most 100.
 
@@ -180,9 +181,11 @@ class Segments(Namespace):
 
         `GET /api/segments/{id}/profiles`
 
-        Scopes: `profiles:read`, `segments:read`. Limits: 75/s, 750/m. With `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
+        Scopes: `profiles:read`, `segments:read`. Limits: 75/s, 750/m. With
+        `additional-fields[profile]=predictive_analytics` also 10/s, 150/m.
 
-        Filters: `profile_id` (any, equals), `email` (any, equals), `phone_number` (any, equals), `push_token` (any, equals), `_kx` (equals), `joined_group_at` (greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `profile_id` (any, equals), `email` (any, equals), `phone_number` (any, equals), `push_token` (any,
+        equals), `_kx` (equals), `joined_group_at` (greater-or-equal, greater-than, less-or-equal, less-than).
 
         Records on a page: 20 by default, at most 100.
 
@@ -215,7 +218,8 @@ class Segments(Namespace):
 
         `GET /api/segments/{id}`
 
-        Scopes: `segments:read`. Limits: 75/s, 750/m. With `additional-fields[segment]=profile_count` also 1/s, 15/m.
+        Scopes: `segments:read`. Limits: 75/s, 750/m. With `additional-fields[segment]=profile_count` also 1/s,
+        15/m.
 
         https://developers.klaviyo.com/en/v2026-04-15/reference/get_segment
         """
@@ -243,7 +247,8 @@ class Segments(Namespace):
 
         Scopes: `segments:read`. Limits: 75/s, 750/m.
 
-        Filters: `name` (any, equals), `id` (equals, any), `created` (greater-than), `updated` (greater-than), `is_active` (equals, any), `is_starred` (equals).
+        Filters: `name` (any, equals), `id` (equals, any), `created` (greater-than), `updated` (greater-than),
+        `is_active` (equals, any), `is_starred` (equals).
 
         Records on a page: 10 by default, at most 10.
 

@@ -208,7 +208,9 @@ class Templates(Namespace):
 
         Scopes: `templates:read`. Limits: 75/s, 750/m.
 
-        Filters: `id` (equals, any), `name` (equals, any), `created` (greater-or-equal, greater-than, less-or-equal, less-than), `updated` (greater-or-equal, greater-than, less-or-equal, less-than), `definition.content_type` (equals), `definition.type` (equals).
+        Filters: `id` (equals, any), `name` (equals, any), `created` (greater-or-equal, greater-than, less-or-equal,
+        less-than), `updated` (greater-or-equal, greater-than, less-or-equal, less-than), `definition.content_type`
+        (equals), `definition.type` (equals).
 
         Records on a page: 20 by default, at most 100.
 
@@ -261,7 +263,9 @@ class Templates(Namespace):
 
         Scopes: `templates:read`. Limits: 75/s, 750/m.
 
-        Filters: `id` (any, equals), `name` (contains, equals, any), `created` (equals, greater-or-equal, greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `id` (any, equals), `name` (contains, equals, any), `created` (equals, greater-or-equal,
+        greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal,
+        less-than).
 
         Records on a page: 10 by default, at most 10.
 

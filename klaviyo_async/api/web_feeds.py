@@ -105,7 +105,8 @@ class WebFeeds(Namespace):
 
         Scopes: `web-feeds:read`. Limits: 1/s, 15/m.
 
-        Filters: `name` (contains, equals, any), `created` (greater-or-equal, greater-than, less-or-equal, less-than), `updated` (greater-or-equal, greater-than, less-or-equal, less-than).
+        Filters: `name` (contains, equals, any), `created` (greater-or-equal, greater-than, less-or-equal,
+        less-than), `updated` (greater-or-equal, greater-than, less-or-equal, less-than).
 
         Records on a page: 5 by default, at most 20.
 

@@ -180,7 +180,7 @@ class Synthesiser:
         kind = schema.get("type")
         if kind == "array":
             deep = level > self.depth or (self.only_required and self.turn % 2)
-            count = 0 if deep else (self.turn + 1) % 3
+            count = min(0 if deep else (self.turn + 1) % 3, schema.get("maxItems", 2))
             return Items(tuple(self._next(schema.get("items", {}), level, index) for index in range(count)))
         if kind == "object":
             values = schema.get("additionalProperties")
@@ -212,6 +212,8 @@ class Synthesiser:
             return Moment(TIMES[self.turn % len(TIMES)])
         if kind == "string" and form == "date":
             return Moment("2026-09-04", day=True)
+        if kind == "string" and schema.get("pattern") == "^https://":
+            return Plain("https://example.com/ä")
         if kind == "string":
             example = schema.get("example")
             return Plain(
