@@ -10,12 +10,13 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
-from attrs import field, frozen
+from attrs import field
 
 from klaviyo_async.errors import QueryError
 from klaviyo_async.filter import Filter
 from klaviyo_async.model import UNSET, Model, dumps
 from klaviyo_async.multipart import Multipart
+from klaviyo_async.record import frozen
 from klaviyo_async.suggest import unknown_keyword
 
 if TYPE_CHECKING:

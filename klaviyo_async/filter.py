@@ -13,9 +13,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
 from attrs import field as attribute
-from attrs import frozen
 
 from klaviyo_async.errors import QueryError
+from klaviyo_async.record import frozen
 
 __all__ = ["Condition", "F", "Field", "Fields", "Filter", "SortKey"]
 

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 from uuid import UUID
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from klaviyo_async.documents import Payload, build, with_cursor
 from klaviyo_async.errors import PaginationError, QueryError
 from klaviyo_async.filter import Condition, Field, Fields, Filter, field_names
 from klaviyo_async.filter_checks import check_filter
 from klaviyo_async.model import UNSET
+from klaviyo_async.record import frozen
 from klaviyo_async.suggest import nearest, unknown_keyword
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from klaviyo_async.documents import Payload
     from klaviyo_async.operation import Operation, Parameter, ParameterLimit
 
 __all__ = ["Prepared", "prepare", "quote_segment"]
@@ -59,6 +60,8 @@ class Prepared:
         cursor = _cursor_of(target)
         if cursor is None:
             raise PaginationError(f"{self.operation.name}: the next link has no cursor: {target!r:.200}.")
+        from klaviyo_async.documents import with_cursor  # noqa: PLC0415 - only one operation pages this way
+
         return evolve(self, payload=with_cursor(self.payload, cursor))
 
 
@@ -106,6 +109,8 @@ def prepare(
         write = {**write, "page_cursor": call.cursor("page_cursor", write["page_cursor"])}
     payload = None
     if operation.body is not None or write or body is not UNSET:
+        from klaviyo_async.documents import build  # noqa: PLC0415 - a program that only reads never needs it
+
         arguments = dict(zip(operation.path_parameters, map(str, path), strict=False))
         payload = build(operation, arguments, body, write, problems, validate=validate)
     if problems:

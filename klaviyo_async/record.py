@@ -13,11 +13,11 @@ import attrs
 __all__ = ["frozen"]
 
 
-def _frozen(cls: Any = None, /, *, kw_only: bool = False, eq: bool = True) -> Any:
-    """`attrs.frozen` with slots. With `eq=False` an instance equals only itself."""
+def _frozen(cls: Any = None, /, *, kw_only: bool = False, eq: bool = True, repr: bool = True) -> Any:
+    """`attrs.frozen`, of whose options it has three. What a class defines itself stays."""
 
     def make(cls: Any) -> Any:
-        methods = {"__repr__": _repr} | ({"__eq__": _equal, "__hash__": _hash} if eq else {})
+        methods = ({"__repr__": _repr} if repr else {}) | ({"__eq__": _equal, "__hash__": _hash} if eq else {})
         for name, method in methods.items():
             if name not in cls.__dict__:
                 setattr(cls, name, method)
@@ -47,5 +47,9 @@ def _hash(self: Any) -> int:
 
 
 def _repr(self: Any) -> str:
-    shown = (f"{field.name}={getattr(self, field.name)!r}" for field in attrs.fields(type(self)) if field.repr)
+    shown = (
+        f"{field.name}={(field.repr if callable(field.repr) else repr)(getattr(self, field.name))}"
+        for field in attrs.fields(type(self))
+        if field.repr
+    )
     return f"{type(self).__qualname__}({', '.join(shown)})"
