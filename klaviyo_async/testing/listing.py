@@ -185,6 +185,8 @@ def _read(cursor: str, sort: str | None) -> tuple[bool, Entry]:
         Problem: 400 for a cursor that this fake didn't give, or gave for another order.
     """
     try:
+        # the official Python client sends a cursor that it cut from a URL with its equals sign
+        cursor = cursor.removeprefix("=")
         raw = base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))[::-1]
         direction, key, seq, made_for = orjson.loads(raw)
         entry = (tuple(key) if isinstance(key, list) else key, int(seq))
