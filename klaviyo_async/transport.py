@@ -199,7 +199,7 @@ class Transport:
         """Close the own session; the caller's is left alone. Connections are shut down properly where their loop still runs."""
         own, loop = self._own, self._loop
         if own is not None and loop is asyncio.get_running_loop():
-            await own.close()
+            await _close(own)
         self._abandon()
 
 
@@ -331,6 +331,15 @@ def _caused(error: KlaviyoError, cause: BaseException) -> KlaviyoError:
     return error
 
 
+async def _close(session: aiohttp.ClientSession) -> None:
+    """Close a session in its loop, TLS included: before 3.12 aiohttp doesn't wait for that to shut down."""
+    transports = [protocol.transport for protocol in _protocols(session.connector)]
+    await session.close()
+    for transport in transports:
+        if transport is not None:
+            transport.abort()
+
+
 async def _keep(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
     """Closes the session when its loop shuts down: loops close the asynchronous generators that were started in them.
 
@@ -339,7 +348,7 @@ async def _keep(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
-        await session.close()
+        await _close(session)
 
 
 _parents: list[aiohttp.ClientSession] = []
@@ -380,10 +389,15 @@ def _release(session: aiohttp.ClientSession, keeper: AsyncGenerator[None, None],
         keeper.aclose().send(None)
 
 
+def _protocols(connector: aiohttp.BaseConnector | None) -> list[Any]:
+    """The connections of a pool, idle and in use."""
+    idle = [protocol for queue in getattr(connector, "_conns", {}).values() for protocol, _ in queue]
+    return [*idle, *getattr(connector, "_acquired", ())]
+
+
 def _shut(connector: aiohttp.BaseConnector) -> None:
     """Close the sockets under connections whose loop will not run again: their transports can't do it any more."""
-    idle = [protocol for queue in getattr(connector, "_conns", {}).values() for protocol, _ in queue]
-    for protocol in (*idle, *getattr(connector, "_acquired", ())):
+    for protocol in _protocols(connector):
         transport = getattr(protocol, "transport", None)
         if transport is None:
             continue
