@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from attrs import frozen
+from klaviyo_async.record import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

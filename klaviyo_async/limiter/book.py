@@ -17,9 +17,11 @@ share it; each loop with someone waiting has one timer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import threading
 import time
-from collections import OrderedDict
+import weakref
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
@@ -29,6 +31,7 @@ from klaviyo_async.errors import RateLimitWait
 from klaviyo_async.limiter.base import Snapshot
 from klaviyo_async.limiter.bucket import Bucket
 from klaviyo_async.limiter.headers import find, parse_policy, readings, retry_after
+from klaviyo_async.limiter.line import Line, Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -51,39 +54,7 @@ _SLEPT = 0.5
 """Seconds by which the time of day may run ahead of our clock before we conclude that the machine slept."""
 
 
-class Waiter:
-    """A call that waits."""
-
-    __slots__ = ("deadline", "failure", "future", "lane", "line", "loop", "number", "permit", "since")
-
-    def __init__(self, line: Line, lane: int, number: int, *, now: float, deadline: float | None) -> None:
-        self.line = line
-        self.lane = lane
-        self.number = number
-        self.since = now
-        self.deadline = deadline
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[None] = self.loop.create_future()
-        self.permit: LocalPermit | None = None
-        self.failure: RateLimitWait | None = None
-
-
-class Line:
-    """The calls that need the same buckets."""
-
-    __slots__ = ("buckets", "dropped", "key", "lanes", "name", "passed")
-
-    def __init__(self, key: object, name: str, buckets: tuple[Bucket, ...]) -> None:
-        self.key = key
-        self.name = name
-        self.dropped = False
-        self.buckets = buckets
-        self.lanes: tuple[OrderedDict[int, Waiter], OrderedDict[int, Waiter]] = (OrderedDict(), OrderedDict())
-        self.passed = [0, 0]
-
-    def head(self, lane: int) -> Waiter | None:
-        """Who came first in that lane."""
-        return next(iter(self.lanes[lane].values()), None)
+_books: weakref.WeakSet[Book] = weakref.WeakSet()
 
 
 class LocalPermit:
@@ -145,6 +116,23 @@ class Book:
         self._offset = 0.0 if self._own_clock else time.time() - time.monotonic()
         self._share = 1.0
         self._drop_at = _MANY
+        _books.add(self)
+
+    def after_fork(self) -> None:
+        """In the child: who waited, waits in the parent; what was under way is answered there, and stays spent here."""
+        self._lock = threading.Lock()
+        self._timers = {}
+        self._wakes = []
+        now = self._clock()
+        for line in self.lines.values():
+            line.lanes[0].clear()
+            line.lanes[1].clear()
+        for bucket in self._buckets.values():
+            bucket.lines.clear()
+            bucket.waiting = [0, 0]
+            bucket.wake = None
+            while bucket.in_flight:
+                bucket.spend(now + LOST)
 
     # -- lines and buckets ---------------------------------------------------------------------------------------------------
 
@@ -288,8 +276,13 @@ class Book:
     def _refuse_spent_day(self, bucket: Bucket, place: int, now: float, operation: str) -> None:
         long = bucket.exhausted_for(place, now, longer_than=LONG)
         if long is not None:
+            what = (
+                "Klaviyo asked for a pause"
+                if bucket.frozen_until - now > LONG
+                else f"the daily limit of {bucket.name} is spent"
+            )
             raise RateLimitWait(
-                f"{operation}: the daily limit of {bucket.name} is spent; the next request is due in {long:.0f} s."
+                f"{operation}: {what}; the next request is due in {long:.0f} s."
                 " Call again then, or give a max_wait that allows for it.",
                 seconds=long,
                 operation=operation,
@@ -466,8 +459,9 @@ class Book:
     def _wake(waiter: Waiter) -> None:
         if waiter.loop is _running():
             _finish(waiter.future)
-        elif not waiter.loop.is_closed():
-            waiter.loop.call_soon_threadsafe(_finish, waiter.future)
+        else:
+            with contextlib.suppress(RuntimeError):  # closed in this moment: nobody is there to be told
+                waiter.loop.call_soon_threadsafe(_finish, waiter.future)
 
     # -- the timer -----------------------------------------------------------------------------------------------------------
 
@@ -493,11 +487,12 @@ class Book:
                 continue  # it looks in time; where it is too early, it looks again
             if loop is running:
                 self._set_timer(loop, timer, when)
-            elif loop.is_closed():
-                del self._timers[loop]
             else:
-                timer.when = when
-                loop.call_soon_threadsafe(self._set_timer_from_outside, loop)
+                try:
+                    loop.call_soon_threadsafe(self._set_timer_from_outside, loop)
+                    timer.when = when
+                except RuntimeError:  # closed, with calls that waited in it
+                    del self._timers[loop]
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop, timer: _Timer, when: float) -> None:
         if timer.handle is not None:
@@ -578,3 +573,12 @@ def _running() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def _after_fork() -> None:
+    for book in list(_books):
+        book.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

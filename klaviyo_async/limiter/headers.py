@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from klaviyo_async.record import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

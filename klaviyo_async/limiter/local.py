@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from klaviyo_async.limiter.base import Priority, Snapshot
-    from klaviyo_async.limiter.book import Line, LocalPermit
+    from klaviyo_async.limiter.book import LocalPermit
+    from klaviyo_async.limiter.line import Line
     from klaviyo_async.operation import Operation, ParameterLimit
 
 _MANY = 4096

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from klaviyo_async.limiter.base import Priority
-    from klaviyo_async.limiter.book import Line, LocalPermit
+    from klaviyo_async.limiter.book import LocalPermit
+    from klaviyo_async.limiter.line import Line
     from klaviyo_async.operation import Operation, ParameterLimit
 
 _log = logging.getLogger("klaviyo_async")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 
@@ -518,3 +519,28 @@ def test_an_override_may_add_a_daily_limit_to_a_bucket_in_use() -> None:
             await limiter.acquire("a", called)
 
     asyncio.run(main())
+
+
+def test_a_forked_process_goes_on_with_what_was_spent_and_waits_for_nobody_elses_calls() -> None:
+    called = operation("before_the_fork", "2/s", "15/m")
+
+    async def parent():
+        limiter = LocalLimiter()
+        held = await limiter.acquire("a", called)
+        (await limiter.acquire("a", called)).answered(200, {})
+        waiting = asyncio.ensure_future(limiter.acquire("a", called))
+        await settle()
+        child = os.fork()
+        if child == 0:
+            bucket = limiter.snapshot().bucket("before_the_fork")
+            right = (
+                bucket.in_flight == 0
+                and bucket.windows[0].spent == 2
+                and bucket.waiting == {"interactive": 0, "bulk": 0}
+            )
+            os._exit(0 if right else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0  # noqa: ASYNC222
+        held.unsent()
+        (await waiting).unsent()
+
+    asyncio.run(parent())

