@@ -183,7 +183,7 @@ def _render(revision: str, specs: Path, folder: Path) -> tuple[dict[str, bytes],
         texts["__init__.py"] = env.get_template("package_init.py.jinja").render()
     files = _formatted(texts)
     if folder.name == _PACKAGE:
-        files["testing/data/schemas.json.gz"] = fake_data.render(spec.document)
+        files[fake_data.FILE] = fake_data.render(spec.document)
     manifest = {
         "generator": "python -m codegen generate",
         "revision": revision,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import functools
 import importlib.resources
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -119,8 +119,8 @@ class Schemas:
 @functools.cache
 def load() -> Schemas:
     """The schemas of this release, from the package's own data."""
-    data = importlib.resources.files("klaviyo_async.testing").joinpath("data/schemas.bin").read_bytes()
-    return Schemas(orjson.loads(zlib.decompress(data)))
+    data = importlib.resources.files("klaviyo_async.testing").joinpath("data/schemas.json.bz2").read_bytes()
+    return Schemas(orjson.loads(bz2.decompress(data)))
 
 
 @functools.cache
