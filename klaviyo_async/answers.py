@@ -6,11 +6,10 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
 from klaviyo_async.errors import DecodeError, error_of, parse_errors
 from klaviyo_async.message import Http
 from klaviyo_async.model import loads
+from klaviyo_async.record import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

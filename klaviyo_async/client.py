@@ -9,14 +9,13 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from attrs import frozen
-
 from klaviyo_async._version import __version__
 from klaviyo_async.api import Namespaces
 from klaviyo_async.auth import ApiKey, Auth, auth_of
 from klaviyo_async.errors import ConfigurationError
 from klaviyo_async.message import Headers
 from klaviyo_async.operation_table import REVISION
+from klaviyo_async.record import frozen
 from klaviyo_async.session import Session, Settings
 
 if TYPE_CHECKING:

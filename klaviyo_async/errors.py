@@ -11,7 +11,9 @@ import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field
+
+from klaviyo_async.record import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 from multidict import CIMultiDict
+
+from klaviyo_async.record import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

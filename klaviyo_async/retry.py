@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from klaviyo_async.record import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

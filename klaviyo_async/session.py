@@ -8,8 +8,6 @@ from asyncio import sleep
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
-from attrs import frozen
-
 from klaviyo_async import retry
 from klaviyo_async.answers import Answer, Decoder
 from klaviyo_async.auth import Secret, digest
@@ -17,6 +15,7 @@ from klaviyo_async.calls import Call, end_all
 from klaviyo_async.errors import ConfigurationError, KlaviyoError, QueryError, RateLimitWait, TransportError
 from klaviyo_async.message import Headers, Request, Response
 from klaviyo_async.model import UNSET
+from klaviyo_async.record import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
