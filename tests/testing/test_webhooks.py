@@ -117,6 +117,9 @@ async def test_nobody_there_is_no_harm(send, fake):
     [
         ({"secret_key": "short"}, "/data/attributes/secret_key"),
         ({"endpoint_url": "x"}, "/data/attributes/endpoint_url"),
+        ({"endpoint_url": "http://example.com"}, "/data/attributes/endpoint_url"),
+        ({"endpoint_url": "http://localhost.example.com"}, "/data/attributes/endpoint_url"),
+    ,
     ],
 )
 async def test_what_a_webhook_gets_wrong(send, change, pointer):

@@ -269,9 +269,6 @@ def webhook(call: Call) -> Answer:
     secret = call.attributes.get("secret_key")
     if secret is not None and len(secret) < 16:
         raise invalid("secret_key must have at least 16 characters.", pointer="/data/attributes/secret_key")
-    url = call.attributes.get("endpoint_url")
-    if url is not None and not re.match(r"https?://", url):
-        raise invalid("endpoint_url must be a URL.", pointer="/data/attributes/endpoint_url")
     for topic in call.related_ids("webhook-topics"):
         if store.record("webhook-topic", topic) is None and re.fullmatch(r"event:[\w.-]+", topic):
             store.insert("webhook-topic", {}, id=topic)
