@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DAY = 86400
-_FIRST_LOWER = "ratelimit-limit"
 
 
 @frozen

@@ -218,15 +218,15 @@ async def test_redis_away_is_one_warning_and_local_limits_at_a_share_until_it_is
             permit.answered(status, headers)
 
     tasks = [asyncio.ensure_future(worker(limiter)) for limiter in limiters for _ in range(10)]
-    await asyncio.sleep(2.3)
+    await asyncio.sleep(1.5)
     redis.kill()
     gone = time.monotonic()
-    await asyncio.sleep(4)
+    await asyncio.sleep(3.5)
     assert [limiter.snapshot().shared for limiter in limiters] == [False, False]
     away = [moment for moment, _ in sent if moment > gone + 1.5]
-    assert 0.5 * 10 * 2.5 < len(away) <= 10 * 3.5  # both go on, together within the limit
+    assert 0.5 * 10 * 2 < len(away) <= 10 * 3  # both go on, together within the limit
     redis.start()
-    await asyncio.sleep(5.5)
+    await asyncio.sleep(4)
     back = len([1 for moment, _ in sent if moment > time.monotonic() - 2])
     assert [limiter.snapshot().shared for limiter in limiters] == [True, True]
     assert back > 5
