@@ -119,7 +119,6 @@ async def test_nobody_there_is_no_harm(send, fake):
         ({"endpoint_url": "x"}, "/data/attributes/endpoint_url"),
         ({"endpoint_url": "http://example.com"}, "/data/attributes/endpoint_url"),
         ({"endpoint_url": "http://localhost.example.com"}, "/data/attributes/endpoint_url"),
-    ,
     ],
 )
 async def test_what_a_webhook_gets_wrong(send, change, pointer):
