@@ -8,7 +8,7 @@ from attrs import Factory, define
 
 from codegen.ir import Array, Mapping, Object, OneOf, Scalar, Time, Type
 from codegen.names import pascal_case
-from codegen.render import annotation, literal, members, needs
+from codegen.render import annotation, literal, members, needs, or_unset
 from klaviyo_async.operation import Caps, Operation, Parameter
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ class _Module:
         if keyword.kind == "form":
             return f"{keyword.name}: {text} | None = None"
         self._unset()
-        return f"{keyword.name}: {text} | Unset = UNSET"
+        return f"{keyword.name}: {or_unset(text)} = UNSET"
 
     def _keyword_type(self, keyword: Keyword, kind: Type) -> str:
         none = " | None" if isinstance(kind, OneOf) and Scalar("None") in kind.members else ""

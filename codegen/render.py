@@ -85,6 +85,12 @@ def annotation(kind: Type, *, closed: bool = False) -> str:
     return " | ".join(flat)
 
 
+def or_unset(text: str) -> str:
+    """An annotation that may be left out, None last."""
+    parts = [part for part in text.split(" | ") if part != "None"]
+    return " | ".join([*parts, "Unset", "None"]) if text == "None" or text.endswith(" | None") else f"{text} | Unset"
+
+
 def alias_text(choice: Choice) -> str:
     """What the type alias of a schema says: the known values, and for text any other."""
     known = annotation(evolve(choice, alias=None), closed=True)
@@ -212,7 +218,7 @@ def field_line(field: Field, references: References, names: dict[str, str]) -> s
     if constant and field.wire == "type" and isinstance(kind, Choice):
         default = literal(kind.values[0])
     elif not field.required:
-        text, default = f"{text} | Unset", "UNSET"
+        text, default = or_unset(text), "UNSET"
     arguments = [] if default is None else [f"default={default}"]
     if field.wire != field.name:
         arguments.append(f"wire={literal(field.wire)}")

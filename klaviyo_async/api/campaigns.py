@@ -110,7 +110,7 @@ class Campaigns(Namespace):
         body: CampaignMessageAssignTemplateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         id: str | Unset = UNSET,
-        template: str | Model | Mapping[str, Any] | None | Unset = UNSET,
+        template: str | Model | Mapping[str, Any] | Unset | None = UNSET,
         fields: AssignTemplateToCampaignMessageFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCampaignMessageResponse:
@@ -163,14 +163,14 @@ class Campaigns(Namespace):
         | ThrottledSendStrategy
         | ImmediateSendStrategy
         | SmartSendTimeStrategy
-        | None
-        | Unset = UNSET,
-        send_options: EmailSendOptions | Mapping[str, Any] | SMSSendOptions | PushSendOptions | None | Unset = UNSET,
+        | Unset
+        | None = UNSET,
+        send_options: EmailSendOptions | Mapping[str, Any] | SMSSendOptions | PushSendOptions | Unset | None = UNSET,
         tracking_options: CampaignsEmailTrackingOptions
         | Mapping[str, Any]
         | CampaignsSMSTrackingOptions
-        | None
-        | Unset = UNSET,
+        | Unset
+        | None = UNSET,
         fields: CreateCampaignFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCampaignResponse:
@@ -203,7 +203,7 @@ class Campaigns(Namespace):
         body: CampaignCloneQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         id: str | Unset = UNSET,
-        new_name: str | None | Unset = UNSET,
+        new_name: str | Unset | None = UNSET,
         fields: CreateCampaignCloneFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCampaignResponse:
@@ -582,21 +582,21 @@ class Campaigns(Namespace):
         id: str,
         body: CampaignPartialUpdateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        name: str | None | Unset = UNSET,
-        audiences: AudiencesUpdate | Mapping[str, Any] | None | Unset = UNSET,
-        send_options: EmailSendOptions | Mapping[str, Any] | SMSSendOptions | PushSendOptions | None | Unset = UNSET,
+        name: str | Unset | None = UNSET,
+        audiences: AudiencesUpdate | Mapping[str, Any] | Unset | None = UNSET,
+        send_options: EmailSendOptions | Mapping[str, Any] | SMSSendOptions | PushSendOptions | Unset | None = UNSET,
         tracking_options: CampaignsEmailTrackingOptions
         | Mapping[str, Any]
         | CampaignsSMSTrackingOptions
-        | None
-        | Unset = UNSET,
+        | Unset
+        | None = UNSET,
         send_strategy: StaticSendStrategy
         | Mapping[str, Any]
         | ThrottledSendStrategy
         | ImmediateSendStrategy
         | SmartSendTimeStrategy
-        | None
-        | Unset = UNSET,
+        | Unset
+        | None = UNSET,
         fields: UpdateCampaignFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchCampaignResponse:
@@ -633,9 +633,9 @@ class Campaigns(Namespace):
         | SMSMessageDefinitionCreate
         | MobilePushMessageStandardDefinitionUpdate
         | MobilePushMessageSilentDefinitionUpdate
-        | None
-        | Unset = UNSET,
-        image: str | Model | Mapping[str, Any] | None | Unset = UNSET,
+        | Unset
+        | None = UNSET,
+        image: str | Model | Mapping[str, Any] | Unset | None = UNSET,
         fields: UpdateCampaignMessageFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchCampaignMessageResponse:

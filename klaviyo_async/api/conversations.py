@@ -31,7 +31,7 @@ class Conversations(Namespace):
         body: ConversationMessageCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         body_: str | Unset = UNSET,
-        conversation: str | Model | Mapping[str, Any] | None | Unset = UNSET,
+        conversation: str | Model | Mapping[str, Any] | Unset | None = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Create Conversation Message.

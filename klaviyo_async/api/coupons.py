@@ -103,8 +103,8 @@ class Coupons(Namespace):
         body: CouponCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         external_id: str | Unset = UNSET,
-        description: str | None | Unset = UNSET,
-        monitor_configuration: Mapping[str, Any] | None | Unset = UNSET,
+        description: str | Unset | None = UNSET,
+        monitor_configuration: Mapping[str, Any] | Unset | None = UNSET,
         fields: CreateCouponFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCouponResponse:
@@ -134,8 +134,8 @@ class Coupons(Namespace):
         body: CouponCodeCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         unique_code: str | Unset = UNSET,
-        coupon: str | Model | Mapping[str, Any] | None | Unset = UNSET,
-        expires_at: datetime | str | None | Unset = UNSET,
+        coupon: str | Model | Mapping[str, Any] | Unset | None = UNSET,
+        expires_at: datetime | str | Unset | None = UNSET,
         fields: CreateCouponCodeFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostCouponCodeResponse:
@@ -421,8 +421,8 @@ class Coupons(Namespace):
         id: str,
         body: CouponUpdateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        description: str | None | Unset = UNSET,
-        monitor_configuration: Mapping[str, Any] | None | Unset = UNSET,
+        description: str | Unset | None = UNSET,
+        monitor_configuration: Mapping[str, Any] | Unset | None = UNSET,
         fields: UpdateCouponFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchCouponResponse:
@@ -450,9 +450,9 @@ class Coupons(Namespace):
         *,
         status: Literal["ASSIGNED_TO_PROFILE", "DELETING", "PROCESSING", "UNASSIGNED", "USED", "VERSION_NOT_ACTIVE"]
         | str
-        | None
-        | Unset = UNSET,
-        expires_at: datetime | str | None | Unset = UNSET,
+        | Unset
+        | None = UNSET,
+        expires_at: datetime | str | Unset | None = UNSET,
         fields: UpdateCouponCodeFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchCouponCodeResponse:

@@ -41,8 +41,8 @@ class CustomObjects(Namespace):
         self: Caller,
         body: DataSourceRecordBulkCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        data_source_records: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | None | Unset = UNSET,
-        data_source: str | Model | Mapping[str, Any] | None | Unset = UNSET,
+        data_source_records: Model | Mapping[str, Any] | Iterable[Model | Mapping[str, Any]] | Unset | None = UNSET,
+        data_source: str | Model | Mapping[str, Any] | Unset | None = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Bulk Create Data Source Records.
@@ -67,9 +67,9 @@ class CustomObjects(Namespace):
         body: DataSourceCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         title: str | Unset = UNSET,
-        visibility: Literal["private", "shared"] | str | None | Unset = UNSET,
-        description: str | None | Unset = UNSET,
-        namespace: str | None | Unset = UNSET,
+        visibility: Literal["private", "shared"] | str | Unset | None = UNSET,
+        description: str | Unset | None = UNSET,
+        namespace: str | Unset | None = UNSET,
         fields: CreateDataSourceFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostDataSourceResponse:
@@ -95,7 +95,7 @@ class CustomObjects(Namespace):
         body: DataSourceRecordCreateJobCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         data_source_record: Model | Mapping[str, Any] | Unset = UNSET,
-        data_source: str | Model | Mapping[str, Any] | None | Unset = UNSET,
+        data_source: str | Model | Mapping[str, Any] | Unset | None = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Create Data Source Record.

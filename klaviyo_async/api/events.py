@@ -80,11 +80,11 @@ class Events(Namespace):
         properties: Mapping[str, Any] | Unset = UNSET,
         metric: Model | Mapping[str, Any] | Unset = UNSET,
         profile: Model | Mapping[str, Any] | Unset = UNSET,
-        time: datetime | str | None | Unset = UNSET,
-        value: float | None | Unset = UNSET,
-        value_currency: str | None | Unset = UNSET,
-        unique_id: str | None | Unset = UNSET,
-        backfill: bool | None | Unset = UNSET,
+        time: datetime | str | Unset | None = UNSET,
+        value: float | Unset | None = UNSET,
+        value_currency: str | Unset | None = UNSET,
+        unique_id: str | Unset | None = UNSET,
+        backfill: bool | Unset | None = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Create Event.

@@ -94,8 +94,8 @@ class Images(Namespace):
         id: str,
         body: ImagePartialUpdateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        name: str | None | Unset = UNSET,
-        hidden: bool | None | Unset = UNSET,
+        name: str | Unset | None = UNSET,
+        hidden: bool | Unset | None = UNSET,
         fields: UpdateImageFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchImageResponse:
@@ -148,8 +148,8 @@ class Images(Namespace):
         body: ImageCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         import_from_url: str | Unset = UNSET,
-        name: str | None | Unset = UNSET,
-        hidden: bool | None | Unset = UNSET,
+        name: str | Unset | None = UNSET,
+        hidden: bool | Unset | None = UNSET,
         fields: UploadImageFromUrlFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostImageResponse:

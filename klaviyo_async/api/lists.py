@@ -90,7 +90,7 @@ class Lists(Namespace):
         body: ListCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         name: str | Unset = UNSET,
-        opt_in_process: Literal["double_opt_in", "single_opt_in"] | str | None | Unset = UNSET,
+        opt_in_process: Literal["double_opt_in", "single_opt_in"] | str | Unset | None = UNSET,
         fields: CreateListFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostListCreateResponse:
@@ -339,8 +339,8 @@ class Lists(Namespace):
         id: str,
         body: ListPartialUpdateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        name: str | None | Unset = UNSET,
-        opt_in_process: Literal["double_opt_in", "single_opt_in"] | str | None | Unset = UNSET,
+        name: str | Unset | None = UNSET,
+        opt_in_process: Literal["double_opt_in", "single_opt_in"] | str | Unset | None = UNSET,
         fields: UpdateListFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchListPartialUpdateResponse:

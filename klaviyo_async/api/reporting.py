@@ -80,9 +80,9 @@ class Reporting(Namespace):
             ]
             | str
         ]
-        | None
-        | Unset = UNSET,
-        filter: Filter | str | None | Unset = UNSET,
+        | Unset
+        | None = UNSET,
+        filter: Filter | str | Unset | None = UNSET,
         fields: QueryCampaignValuesFields | Fields | None = None,
         page_cursor: str | None = None,
         options: RequestOptions | None = None,
@@ -133,9 +133,9 @@ class Reporting(Namespace):
             ]
             | str
         ]
-        | None
-        | Unset = UNSET,
-        filter: Filter | str | None | Unset = UNSET,
+        | Unset
+        | None = UNSET,
+        filter: Filter | str | Unset | None = UNSET,
         fields: QueryFlowSeriesFields | Fields | None = None,
         page_cursor: str | None = None,
         options: RequestOptions | None = None,
@@ -186,9 +186,9 @@ class Reporting(Namespace):
             ]
             | str
         ]
-        | None
-        | Unset = UNSET,
-        filter: Filter | str | None | Unset = UNSET,
+        | Unset
+        | None = UNSET,
+        filter: Filter | str | Unset | None = UNSET,
         fields: QueryFlowValuesFields | Fields | None = None,
         page_cursor: str | None = None,
         options: RequestOptions | None = None,
@@ -240,8 +240,8 @@ class Reporting(Namespace):
         | Unset = UNSET,
         timeframe: Timeframe | Mapping[str, Any] | CustomTimeframe | Unset = UNSET,
         interval: Literal["daily", "hourly", "monthly", "weekly"] | str | Unset = UNSET,
-        group_by: Sequence[Literal["form_id", "form_version_id"] | str] | None | Unset = UNSET,
-        filter: Filter | str | None | Unset = UNSET,
+        group_by: Sequence[Literal["form_id", "form_version_id"] | str] | Unset | None = UNSET,
+        filter: Filter | str | Unset | None = UNSET,
         fields: QueryFormSeriesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[PostFormSeriesResponseDTO, SeriesData]:
@@ -291,8 +291,8 @@ class Reporting(Namespace):
         ]
         | Unset = UNSET,
         timeframe: Timeframe | Mapping[str, Any] | CustomTimeframe | Unset = UNSET,
-        group_by: Sequence[Literal["form_id", "form_version_id"] | str] | None | Unset = UNSET,
-        filter: Filter | str | None | Unset = UNSET,
+        group_by: Sequence[Literal["form_id", "form_version_id"] | str] | Unset | None = UNSET,
+        filter: Filter | str | Unset | None = UNSET,
         fields: QueryFormValuesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[PostFormValuesResponseDTO, ValuesData]:
@@ -321,7 +321,7 @@ class Reporting(Namespace):
         | Unset = UNSET,
         timeframe: Timeframe | Mapping[str, Any] | CustomTimeframe | Unset = UNSET,
         interval: Literal["daily", "hourly", "monthly", "weekly"] | str | Unset = UNSET,
-        filter: Filter | str | None | Unset = UNSET,
+        filter: Filter | str | Unset | None = UNSET,
         fields: QuerySegmentSeriesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[PostSegmentSeriesResponseDTO, SeriesData]:
@@ -349,7 +349,7 @@ class Reporting(Namespace):
         statistics: Sequence[Literal["members_added", "members_removed", "net_members_changed", "total_members"] | str]
         | Unset = UNSET,
         timeframe: Timeframe | Mapping[str, Any] | CustomTimeframe | Unset = UNSET,
-        filter: Filter | str | None | Unset = UNSET,
+        filter: Filter | str | Unset | None = UNSET,
         fields: QuerySegmentValuesFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[PostSegmentValuesResponseDTO, ValuesData]:

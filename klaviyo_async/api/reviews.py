@@ -117,8 +117,8 @@ class Reviews(Namespace):
         | ReviewStatusPublished
         | ReviewStatusUnpublished
         | ReviewStatusPending
-        | None
-        | Unset = UNSET,
+        | Unset
+        | None = UNSET,
         fields: UpdateReviewFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchReviewResponseDTO:

@@ -71,7 +71,7 @@ class Segments(Namespace):
         *,
         name: str | Unset = UNSET,
         definition: SegmentDefinition | Mapping[str, Any] | Unset = UNSET,
-        is_starred: bool | None | Unset = UNSET,
+        is_starred: bool | Unset | None = UNSET,
         fields: CreateSegmentFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostSegmentCreateResponse:
@@ -303,10 +303,10 @@ class Segments(Namespace):
         id: str,
         body: SegmentPartialUpdateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        definition: SegmentDefinition | Mapping[str, Any] | None | Unset = UNSET,
-        name: str | None | Unset = UNSET,
-        is_starred: bool | None | Unset = UNSET,
-        is_active: bool | None | Unset = UNSET,
+        definition: SegmentDefinition | Mapping[str, Any] | Unset | None = UNSET,
+        name: str | Unset | None = UNSET,
+        is_starred: bool | Unset | None = UNSET,
+        is_active: bool | Unset | None = UNSET,
         fields: UpdateSegmentFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchSegmentPartialUpdateResponse:

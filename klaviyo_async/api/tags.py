@@ -76,7 +76,7 @@ class Tags(Namespace):
         body: TagCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         name: str | Unset = UNSET,
-        tag_group: str | Model | Mapping[str, Any] | None | Unset = UNSET,
+        tag_group: str | Model | Mapping[str, Any] | Unset | None = UNSET,
         fields: CreateTagFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostTagResponse:
@@ -102,7 +102,7 @@ class Tags(Namespace):
         body: TagGroupCreateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         name: str | Unset = UNSET,
-        exclusive: bool | None | Unset = UNSET,
+        exclusive: bool | Unset | None = UNSET,
         fields: CreateTagGroupFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostTagGroupResponse:
@@ -520,7 +520,7 @@ class Tags(Namespace):
         body: TagGroupUpdateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         name: str | Unset = UNSET,
-        return_fields: Sequence[str] | None | Unset = UNSET,
+        return_fields: Sequence[str] | Unset | None = UNSET,
         options: RequestOptions | None = None,
     ) -> None:
         """Update Tag Group.

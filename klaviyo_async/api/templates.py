@@ -77,7 +77,7 @@ class Templates(Namespace):
         body: TemplateCloneQuery | Mapping[str, Any] | Unset = UNSET,
         *,
         id: str | Unset = UNSET,
-        name: str | None | Unset = UNSET,
+        name: str | Unset | None = UNSET,
         fields: CloneTemplateFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostTemplateResponse:
@@ -104,10 +104,10 @@ class Templates(Namespace):
         *,
         name: str | Unset = UNSET,
         editor_type: str | Unset = UNSET,
-        html: str | None | Unset = UNSET,
-        definition: TemplateDefinition | Mapping[str, Any] | None | Unset = UNSET,
-        text: str | None | Unset = UNSET,
-        amp: str | None | Unset = UNSET,
+        html: str | Unset | None = UNSET,
+        definition: TemplateDefinition | Mapping[str, Any] | Unset | None = UNSET,
+        text: str | Unset | None = UNSET,
+        amp: str | Unset | None = UNSET,
         additional_fields: CreateTemplateAdditionalFields | Fields | None = None,
         fields: CreateTemplateFields | Fields | None = None,
         options: RequestOptions | None = None,
@@ -333,11 +333,11 @@ class Templates(Namespace):
         id: str,
         body: TemplateUpdateHtmlOrDndQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        name: str | None | Unset = UNSET,
-        html: str | None | Unset = UNSET,
-        definition: TemplateDefinition | Mapping[str, Any] | None | Unset = UNSET,
-        text: str | None | Unset = UNSET,
-        amp: str | None | Unset = UNSET,
+        name: str | Unset | None = UNSET,
+        html: str | Unset | None = UNSET,
+        definition: TemplateDefinition | Mapping[str, Any] | Unset | None = UNSET,
+        text: str | Unset | None = UNSET,
+        amp: str | Unset | None = UNSET,
         additional_fields: UpdateTemplateAdditionalFields | Fields | None = None,
         fields: UpdateTemplateFields | Fields | None = None,
         options: RequestOptions | None = None,
@@ -364,7 +364,7 @@ class Templates(Namespace):
         id: str,
         body: UniversalContentPartialUpdateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        name: str | None | Unset = UNSET,
+        name: str | Unset | None = UNSET,
         definition: ButtonBlockV0
         | Mapping[str, Any]
         | DropShadowBlockV0
@@ -373,8 +373,8 @@ class Templates(Namespace):
         | ImageBlockV0
         | SpacerBlockV0
         | TextBlockV0
-        | None
-        | Unset = UNSET,
+        | Unset
+        | None = UNSET,
         fields: UpdateUniversalContentFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchUniversalContentResponse:

@@ -60,9 +60,9 @@ class Webhooks(Namespace):
         | Model
         | Mapping[str, Any]
         | Iterable[str | Model | Mapping[str, Any]]
-        | None
-        | Unset = UNSET,
-        description: str | None | Unset = UNSET,
+        | Unset
+        | None = UNSET,
+        description: str | Unset | None = UNSET,
         fields: CreateWebhookFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PostWebhookResponse:
@@ -174,17 +174,17 @@ class Webhooks(Namespace):
         id: str,
         body: WebhookPartialUpdateQuery | Mapping[str, Any] | Unset = UNSET,
         *,
-        name: str | None | Unset = UNSET,
-        description: str | None | Unset = UNSET,
-        endpoint_url: str | None | Unset = UNSET,
-        secret_key: str | None | Unset = UNSET,
-        enabled: bool | None | Unset = UNSET,
+        name: str | Unset | None = UNSET,
+        description: str | Unset | None = UNSET,
+        endpoint_url: str | Unset | None = UNSET,
+        secret_key: str | Unset | None = UNSET,
+        enabled: bool | Unset | None = UNSET,
         webhook_topics: str
         | Model
         | Mapping[str, Any]
         | Iterable[str | Model | Mapping[str, Any]]
-        | None
-        | Unset = UNSET,
+        | Unset
+        | None = UNSET,
         fields: UpdateWebhookFields | Fields | None = None,
         options: RequestOptions | None = None,
     ) -> PatchWebhookResponse:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class AbTestAction(Model):
     """Schema `AbTestAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["ab-test"] = "ab-test"
-    links: Link | None | Unset = nested("Link", default=UNSET)
+    links: Link | Unset | None = nested("Link", default=UNSET)
     data: AbTestActionData = nested("AbTestActionData")
 
 
@@ -39,7 +39,7 @@ class AbTestActionData(Model):
     main_action: SendEmailAction | SendSmsAction = nested(
         Union(Variant("SendEmailAction", {"type": ("send-email",)}), Variant("SendSmsAction", {"type": ("send-sms",)}))
     )
-    current_experiment: AbTestActionDataCurrentExperiment | None | Unset = nested(
+    current_experiment: AbTestActionDataCurrentExperiment | Unset | None = nested(
         "AbTestActionDataCurrentExperiment", default=UNSET
     )
 
@@ -48,8 +48,8 @@ class AbTestActionData(Model):
 class AbTestActionDataCurrentExperiment(Model):
     """Inline object `AbTestActionDataCurrentExperiment`."""
 
-    id: str | None | Unset = UNSET
-    name: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    name: str | Unset | None = UNSET
     variations: list[SendEmailAction | SendSmsAction] = nested(
         Many(
             Union(
@@ -57,11 +57,11 @@ class AbTestActionDataCurrentExperiment(Model):
             )
         )
     )
-    allocations: dict[str, Any] | None | Unset = UNSET
-    started: datetime | None | Unset = time(default=UNSET)
+    allocations: dict[str, Any] | Unset | None = UNSET
+    started: datetime | Unset | None = time(default=UNSET)
     winner_metric: (
-        Literal["submission", "unique-clicks", "unique-opens", "unique-placed-orders"] | str | None | Unset
+        Literal["submission", "unique-clicks", "unique-opens", "unique-placed-orders"] | str | Unset | None
     ) = UNSET
-    automatic_winner_selection_settings: AutomaticWinnerSelectionSettings | None | Unset = nested(
+    automatic_winner_selection_settings: AutomaticWinnerSelectionSettings | Unset | None = nested(
         "AutomaticWinnerSelectionSettings", default=UNSET
     )

@@ -32,7 +32,7 @@ class AccountResponseObjectResourceAttributes(Model):
 
     test_account: bool
     contact_information: ContactInformation = nested("ContactInformation")
-    industry: str | None | Unset = UNSET
+    industry: str | Unset | None = UNSET
     timezone: str
     preferred_currency: str
     public_api_key: str

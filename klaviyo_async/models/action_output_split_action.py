@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class ActionOutputSplitAction(Model):
     """Schema `ActionOutputSplitAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["action-output-split"] = "action-output-split"
-    links: BooleanBranchLinks | None | Unset = nested("BooleanBranchLinks", default=UNSET)
-    data: ActionOutputSplitActionData | None | Unset = nested("ActionOutputSplitActionData", default=UNSET)
+    links: BooleanBranchLinks | Unset | None = nested("BooleanBranchLinks", default=UNSET)
+    data: ActionOutputSplitActionData | Unset | None = nested("ActionOutputSplitActionData", default=UNSET)

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class AfterCloseTimeout(Model):
     """Schema `AfterCloseTimeout`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["after_close_or_submit_timeout"] = "after_close_or_submit_timeout"
     properties: AfterCloseTimeoutProperties | Unset = nested("AfterCloseTimeoutProperties", default=UNSET)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class AgeGate(Model):
     """Schema `AgeGate`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["age_gate"] = "age_gate"
     styles: AgeGateStyles | Unset = nested("AgeGateStyles", default=UNSET)
     properties: AgeGateProperties = nested("AgeGateProperties")

@@ -20,11 +20,11 @@ class AgeGateProperties(Model):
     """Schema `AgeGateProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
-    label: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
+    label: str | Unset | None = UNSET
     show_label: bool | Unset = UNSET
-    placeholder: str | None | Unset = UNSET
-    error_messages: ErrorMessages | None | Unset = nested("ErrorMessages", default=UNSET)
+    placeholder: str | Unset | None = UNSET
+    error_messages: ErrorMessages | Unset | None = nested("ErrorMessages", default=UNSET)
     property_name: Literal["$age_gated_date_of_birth"] | Unset = UNSET
     date_format: str | Unset = UNSET
     sms_country_code: Literal["AT", "AU", "CH", "DE", "ES", "FR", "GB", "IE", "IT", "PT", "US"] | str | Unset = UNSET

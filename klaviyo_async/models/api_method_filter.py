@@ -21,4 +21,4 @@ class APIMethodFilter(Model):
 
     field: Literal["method"]
     method: Literal["api"]
-    filter: InStringArrayFilter | None | Unset = nested("InStringArrayFilter", default=UNSET)
+    filter: InStringArrayFilter | Unset | None = nested("InStringArrayFilter", default=UNSET)

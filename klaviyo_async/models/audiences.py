@@ -16,4 +16,4 @@ class Audiences(Model):
     """Schema `Audiences`."""
 
     included: list[str]
-    excluded: list[str] | None | Unset = UNSET
+    excluded: list[str] | Unset | None = UNSET

@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 class AudiencesUpdate(Model):
     """Schema `AudiencesUpdate`."""
 
-    included: list[str] | None | Unset = UNSET
-    excluded: list[str] | None | Unset = UNSET
+    included: list[str] | Unset | None = UNSET
+    excluded: list[str] | Unset | None = UNSET

@@ -18,5 +18,5 @@ class AutomaticWinnerSelectionSettings(Model):
     """Schema `AutomaticWinnerSelectionSettings`."""
 
     enabled: bool
-    automatic_end_date: datetime | None | Unset = time(default=UNSET)
+    automatic_end_date: datetime | Unset | None = time(default=UNSET)
     automatic_end_statistical_certainty: bool

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class BackInStock(Model):
     """Schema `BackInStock`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["back_in_stock"] = "back_in_stock"
     properties: BackInStockProperties | Unset = nested("BackInStockProperties", default=UNSET)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class BackInStockDelayAction(Model):
     """Schema `BackInStockDelayAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["back-in-stock-delay"] = "back-in-stock-delay"
-    links: Link | None | Unset = nested("Link", default=UNSET)
+    links: Link | Unset | None = nested("Link", default=UNSET)

@@ -19,5 +19,5 @@ class BackInStockDynamicButtonBorderStyles(Model):
 
     enabled: bool | Unset = UNSET
     color: str | Unset = UNSET
-    style: Literal["dashed", "dotted", "solid"] | str | None | Unset = UNSET
+    style: Literal["dashed", "dotted", "solid"] | str | Unset | None = UNSET
     width: int | Unset = UNSET

@@ -21,8 +21,8 @@ class BackInStockDynamicButtonTextStyles(Model):
 
     font_family: BackInStockDynamicButtonTextStylesFontFamily | str | Unset = UNSET
     font_size: int | Unset = UNSET
-    font_weight: Literal[100, 200, 300, 400, 500, 600, 700, 800, 900] | None | Unset = UNSET
+    font_weight: Literal[100, 200, 300, 400, 500, 600, 700, 800, 900] | Unset | None = UNSET
     font_color: str | Unset = UNSET
-    font_style: str | None | Unset = UNSET
-    text_decoration: str | None | Unset = UNSET
+    font_style: str | Unset | None = UNSET
+    text_decoration: str | Unset | None = UNSET
     letter_spacing: int | Unset = UNSET

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class BackInStockEmailConsentCheckbox(Model):
     """Schema `BackInStockEmailConsentCheckbox`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["bis_promotional_email_checkbox"] = "bis_promotional_email_checkbox"
     styles: BackInStockEmailConsentCheckboxStyles | Unset = nested(
         "BackInStockEmailConsentCheckboxStyles", default=UNSET

@@ -20,11 +20,11 @@ class BackInStockEmailConsentCheckboxProperties(Model):
     """Schema `BackInStockEmailConsentCheckboxProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
-    label: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
+    label: str | Unset | None = UNSET
     show_label: bool | Unset = UNSET
-    error_messages: ErrorMessages | None | Unset = nested("ErrorMessages", default=UNSET)
+    error_messages: ErrorMessages | Unset | None = nested("ErrorMessages", default=UNSET)
     required: Literal[False] | Unset = UNSET
     property_name: Literal["opt_in_promotional_email"] | Unset = UNSET
     checkbox_text: str
-    placeholder: None | Unset = UNSET
+    placeholder: Unset | None = UNSET

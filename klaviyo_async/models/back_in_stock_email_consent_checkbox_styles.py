@@ -20,5 +20,5 @@ class BackInStockEmailConsentCheckboxStyles(Model):
     """Schema `BackInStockEmailConsentCheckboxStyles`."""
 
     padding: Padding | Unset = nested("Padding", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
     horizontal_alignment: Literal["center", "left", "right"] | str | Unset = UNSET

@@ -18,7 +18,7 @@ class BackgroundImageStyles(Model):
     """Schema `BackgroundImageStyles`."""
 
     horizontal_alignment: Literal["center", "left", "right"] | str | Unset = UNSET
-    width: int | None | Unset = UNSET
+    width: int | Unset | None = UNSET
     position: Literal["contain", "cover", "custom"] | str | Unset = UNSET
     vertical_alignment: Literal["bottom", "center", "top"] | str | Unset = UNSET
-    custom_width: int | None | Unset = UNSET
+    custom_width: int | Unset | None = UNSET

@@ -33,11 +33,11 @@ class BaseEventCreateQueryBulkEntryResourceObjectAttributes(Model):
     """Inline object `BaseEventCreateQueryBulkEntryResourceObjectAttributes`."""
 
     properties: dict[str, Any]
-    time: datetime | None | Unset = time(default=UNSET)
-    value: float | None | Unset = UNSET
-    value_currency: str | None | Unset = UNSET
-    backfill: bool | None | Unset = UNSET
+    time: datetime | Unset | None = time(default=UNSET)
+    value: float | Unset | None = UNSET
+    value_currency: str | Unset | None = UNSET
+    backfill: bool | Unset | None = UNSET
     metric: EventCreateQueryV2ResourceObjectAttributesMetric = nested(
         "EventCreateQueryV2ResourceObjectAttributesMetric"
     )
-    unique_id: str | None | Unset = UNSET
+    unique_id: str | Unset | None = UNSET

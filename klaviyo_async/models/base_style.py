@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class BaseStyle(Model):
     """Schema `BaseStyle`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     style_type: Literal["base-styles"]
     properties: BaseStyleProperties = nested("BaseStyleProperties")
     styles: BaseStyleStyles = nested("BaseStyleStyles")

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class BaseStyleProperties(Model):
     """Schema `BaseStyleProperties`."""
 
-    currency: str | None | Unset = UNSET
-    currency_set_on_template: bool | None | Unset = UNSET
-    disable_websafe_fonts: bool | None | Unset = UNSET
-    is_user_draggable: bool | None | Unset = UNSET
-    mobile_optimizations: bool | None | Unset = UNSET
-    tip_tap_enabled: bool | None | Unset = UNSET
+    currency: str | Unset | None = UNSET
+    currency_set_on_template: bool | Unset | None = UNSET
+    disable_websafe_fonts: bool | Unset | None = UNSET
+    is_user_draggable: bool | Unset | None = UNSET
+    mobile_optimizations: bool | Unset | None = UNSET
+    tip_tap_enabled: bool | Unset | None = UNSET

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class BaseStyleStyles(Model):
     """Schema `BaseStyleStyles`."""
 
-    background_asset_id: str | None | Unset = UNSET
-    background_format: Literal["auto", "contain", "cover", "initial", "repeat"] | str | None | Unset = UNSET
+    background_asset_id: str | Unset | None = UNSET
+    background_format: Literal["auto", "contain", "cover", "initial", "repeat"] | str | Unset | None = UNSET
     background_position: (
         Literal[
             "center-bottom",
@@ -32,20 +32,20 @@ class BaseStyleStyles(Model):
             "right-top",
         ]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET
-    background_repeat: bool | None | Unset = UNSET
-    background_url: str | None | Unset = UNSET
-    border_color: str | None | Unset = UNSET
-    border_radius: int | None | Unset = UNSET
+    background_repeat: bool | Unset | None = UNSET
+    background_url: str | Unset | None = UNSET
+    border_color: str | Unset | None = UNSET
+    border_radius: int | Unset | None = UNSET
     border_style: (
-        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | None | Unset
+        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | Unset | None
     ) = UNSET
-    border_width: int | None | Unset = UNSET
-    content_background_color: str | None | Unset = UNSET
-    inner_padding_bottom: int | None | Unset = UNSET
-    inner_padding_left: int | None | Unset = UNSET
-    inner_padding_right: int | None | Unset = UNSET
-    inner_padding_top: int | None | Unset = UNSET
-    margin_top: int | None | Unset = UNSET
+    border_width: int | Unset | None = UNSET
+    content_background_color: str | Unset | None = UNSET
+    inner_padding_bottom: int | Unset | None = UNSET
+    inner_padding_left: int | Unset | None = UNSET
+    inner_padding_right: int | Unset | None = UNSET
+    inner_padding_top: int | Unset | None = UNSET
+    margin_top: int | Unset | None = UNSET

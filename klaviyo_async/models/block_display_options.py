@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class BlockDisplayOptions(Model):
     """Schema `BlockDisplayOptions`."""
 
-    show_on: Literal["all", "desktop", "mobile"] | str | None | Unset = UNSET
-    visible_check: str | None | Unset = UNSET
-    content_repeat: ContentRepeatV0 | None | Unset = nested("ContentRepeatV0", default=UNSET)
+    show_on: Literal["all", "desktop", "mobile"] | str | Unset | None = UNSET
+    visible_check: str | Unset | None = UNSET
+    content_repeat: ContentRepeatV0 | Unset | None = nested("ContentRepeatV0", default=UNSET)

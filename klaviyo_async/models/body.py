@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Body(Model):
     """Schema `Body`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     properties: BodyProperties = nested("BodyProperties")
     styles: BodyStyles = nested("BodyStyles")
-    sections: list[SectionV1] | None | Unset = nested(Many("SectionV1"), default=UNSET)
+    sections: list[SectionV1] | Unset | None = nested(Many("SectionV1"), default=UNSET)

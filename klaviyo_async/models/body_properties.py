@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 class BodyProperties(Model):
     """Schema `BodyProperties`."""
 
-    id: str | None | Unset = UNSET
-    css_class: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    css_class: str | Unset | None = UNSET

@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 class BodyStyles(Model):
     """Schema `BodyStyles`."""
 
-    background_color: str | None | Unset = UNSET
-    width: int | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
+    width: int | Unset | None = UNSET

@@ -18,6 +18,6 @@ class BorderStyle(Model):
     """Schema `BorderStyle`."""
 
     radius: int | Unset = UNSET
-    color: str | None | Unset = UNSET
-    style: Literal["dashed", "dotted", "solid"] | str | None | Unset = UNSET
-    thickness: int | None | Unset = UNSET
+    color: str | Unset | None = UNSET
+    style: Literal["dashed", "dotted", "solid"] | str | Unset | None = UNSET
+    thickness: int | Unset | None = UNSET

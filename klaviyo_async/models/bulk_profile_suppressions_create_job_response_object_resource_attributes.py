@@ -21,6 +21,6 @@ class BulkProfileSuppressionsCreateJobResponseObjectResourceAttributes(Model):
     status: Literal["cancelled", "complete", "processing", "queued"] | str
     created_at: datetime = time()
     total_count: int
-    completed_count: int | None | Unset = UNSET
-    completed_at: datetime | None | Unset = time(default=UNSET)
-    skipped_count: int | None | Unset = UNSET
+    completed_count: int | Unset | None = UNSET
+    completed_at: datetime | Unset | None = time(default=UNSET)
+    skipped_count: int | Unset | None = UNSET

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Button(Model):
     """Schema `Button`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["button"] = "button"
     styles: ButtonStyles | Unset = nested("ButtonStyles", default=UNSET)
     properties: ButtonProperties = nested("ButtonProperties")

@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 class ButtonBlockProperties(Model):
     """Schema `ButtonBlockProperties`."""
 
-    href: str | None | Unset = UNSET
+    href: str | Unset | None = UNSET

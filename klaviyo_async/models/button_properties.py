@@ -20,6 +20,6 @@ class ButtonProperties(Model):
     """Schema `ButtonProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
     label: str
-    additional_fields: list[AdditionalField] | None | Unset = nested(Many("AdditionalField"), default=UNSET)
+    additional_fields: list[AdditionalField] | Unset | None = nested(Many("AdditionalField"), default=UNSET)

@@ -23,13 +23,13 @@ class ButtonStyles(Model):
     """Schema `ButtonStyles`."""
 
     padding: Padding | Unset = nested("Padding", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
     width: Literal["fill", "fit"] | str | Unset = UNSET
     height: int | Literal["auto"] | Unset = UNSET
     alignment: Literal["center", "left", "right"] | str | Unset = UNSET
-    hover_background_color: str | None | Unset = UNSET
-    hover_text_color: str | None | Unset = UNSET
+    hover_background_color: str | Unset | None = UNSET
+    hover_text_color: str | Unset | None = UNSET
     border_styles: BorderStyle | Unset = nested("BorderStyle", default=UNSET)
     text_styles: TextStyleV0 | Unset = nested("TextStyleV0", default=UNSET)
-    color: str | None | Unset = UNSET
+    color: str | Unset | None = UNSET
     drop_shadow: ButtonDropShadowStyles | Unset = nested("ButtonDropShadowStyles", default=UNSET)

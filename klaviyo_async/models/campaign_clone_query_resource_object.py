@@ -26,4 +26,4 @@ class CampaignCloneQueryResourceObject(Model):
 class CampaignCloneQueryResourceObjectAttributes(Model):
     """Inline object `CampaignCloneQueryResourceObjectAttributes`."""
 
-    new_name: str | None | Unset = UNSET
+    new_name: str | Unset | None = UNSET

@@ -40,7 +40,7 @@ class CampaignCreateQueryResourceObjectAttributes(Model):
     name: str
     audiences: Audiences = nested("Audiences")
     send_strategy: (
-        StaticSendStrategy | ThrottledSendStrategy | ImmediateSendStrategy | SmartSendTimeStrategy | None | Unset
+        StaticSendStrategy | ThrottledSendStrategy | ImmediateSendStrategy | SmartSendTimeStrategy | Unset | None
     ) = nested(
         Union(
             Variant("StaticSendStrategy", {"method": ("static",)}),
@@ -53,7 +53,7 @@ class CampaignCreateQueryResourceObjectAttributes(Model):
         ),
         default=UNSET,
     )
-    send_options: EmailSendOptions | SMSSendOptions | PushSendOptions | None | Unset = nested(
+    send_options: EmailSendOptions | SMSSendOptions | PushSendOptions | Unset | None = nested(
         Union(
             Variant("EmailSendOptions", {}, (), ("use_smart_sending",)),
             Variant("SMSSendOptions", {}, (), ("use_smart_sending",)),
@@ -61,7 +61,7 @@ class CampaignCreateQueryResourceObjectAttributes(Model):
         ),
         default=UNSET,
     )
-    tracking_options: CampaignsEmailTrackingOptions | CampaignsSMSTrackingOptions | None | Unset = nested(
+    tracking_options: CampaignsEmailTrackingOptions | CampaignsSMSTrackingOptions | Unset | None = nested(
         Union(
             Variant(
                 "CampaignsEmailTrackingOptions",

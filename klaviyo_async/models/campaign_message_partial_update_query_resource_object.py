@@ -44,8 +44,8 @@ class CampaignMessagePartialUpdateQueryResourceObjectAttributes(Model):
         | SMSMessageDefinitionCreate
         | MobilePushMessageStandardDefinitionUpdate
         | MobilePushMessageSilentDefinitionUpdate
-        | None
         | Unset
+        | None
     ) = nested(
         Union(
             Variant("EmailMessageDefinition", {"channel": ("email",)}, ("channel",), ("channel", "label", "content")),

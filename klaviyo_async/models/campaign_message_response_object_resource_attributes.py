@@ -28,8 +28,8 @@ class CampaignMessageResponseObjectResourceAttributes(Model):
         | SMSMessageDefinition
         | MobilePushMessageStandardDefinition
         | MobilePushMessageSilentDefinition
-        | None
         | Unset
+        | None
     ) = nested(
         Union(
             Variant("EmailMessageDefinition", {"channel": ("email",)}, ("channel",), ("channel", "label", "content")),
@@ -51,6 +51,6 @@ class CampaignMessageResponseObjectResourceAttributes(Model):
         ),
         default=UNSET,
     )
-    send_times: list[SendTime] | None | Unset = nested(Many("SendTime"), default=UNSET)
-    created_at: datetime | None | Unset = time(default=UNSET)
-    updated_at: datetime | None | Unset = time(default=UNSET)
+    send_times: list[SendTime] | Unset | None = nested(Many("SendTime"), default=UNSET)
+    created_at: datetime | Unset | None = time(default=UNSET)
+    updated_at: datetime | Unset | None = time(default=UNSET)

@@ -39,9 +39,9 @@ class CampaignPartialUpdateQueryResourceObject(Model):
 class CampaignPartialUpdateQueryResourceObjectAttributes(Model):
     """Inline object `CampaignPartialUpdateQueryResourceObjectAttributes`."""
 
-    name: str | None | Unset = UNSET
-    audiences: AudiencesUpdate | None | Unset = nested("AudiencesUpdate", default=UNSET)
-    send_options: EmailSendOptions | SMSSendOptions | PushSendOptions | None | Unset = nested(
+    name: str | Unset | None = UNSET
+    audiences: AudiencesUpdate | Unset | None = nested("AudiencesUpdate", default=UNSET)
+    send_options: EmailSendOptions | SMSSendOptions | PushSendOptions | Unset | None = nested(
         Union(
             Variant("EmailSendOptions", {}, (), ("use_smart_sending",)),
             Variant("SMSSendOptions", {}, (), ("use_smart_sending",)),
@@ -49,7 +49,7 @@ class CampaignPartialUpdateQueryResourceObjectAttributes(Model):
         ),
         default=UNSET,
     )
-    tracking_options: CampaignsEmailTrackingOptions | CampaignsSMSTrackingOptions | None | Unset = nested(
+    tracking_options: CampaignsEmailTrackingOptions | CampaignsSMSTrackingOptions | Unset | None = nested(
         Union(
             Variant(
                 "CampaignsEmailTrackingOptions",
@@ -62,7 +62,7 @@ class CampaignPartialUpdateQueryResourceObjectAttributes(Model):
         default=UNSET,
     )
     send_strategy: (
-        StaticSendStrategy | ThrottledSendStrategy | ImmediateSendStrategy | SmartSendTimeStrategy | None | Unset
+        StaticSendStrategy | ThrottledSendStrategy | ImmediateSendStrategy | SmartSendTimeStrategy | Unset | None
     ) = nested(
         Union(
             Variant("StaticSendStrategy", {"method": ("static",)}),

@@ -62,7 +62,7 @@ class CampaignResponseObjectResourceAttributes(Model):
             Variant("PushSendOptions", {}, (), ("use_smart_sending",)),
         )
     )
-    tracking_options: CampaignsEmailTrackingOptions | CampaignsSMSTrackingOptions | None | Unset = nested(
+    tracking_options: CampaignsEmailTrackingOptions | CampaignsSMSTrackingOptions | Unset | None = nested(
         Union(
             Variant(
                 "CampaignsEmailTrackingOptions",
@@ -95,9 +95,9 @@ class CampaignResponseObjectResourceAttributes(Model):
         )
     )
     created_at: datetime = time()
-    scheduled_at: datetime | None | Unset = time(default=UNSET)
+    scheduled_at: datetime | Unset | None = time(default=UNSET)
     updated_at: datetime = time()
-    send_time: datetime | None | Unset = time(default=UNSET)
+    send_time: datetime | Unset | None = time(default=UNSET)
 
 
 @model

@@ -78,7 +78,7 @@ class CampaignValuesRequestDTOResourceObjectAttributes(Model):
             ]
             | str
         ]
-        | None
         | Unset
+        | None
     ) = UNSET
-    filter: str | None | Unset = UNSET
+    filter: str | Unset | None = UNSET

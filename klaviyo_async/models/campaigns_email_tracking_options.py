@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class CampaignsEmailTrackingOptions(Model):
     """Schema `CampaignsEmailTrackingOptions`."""
 
-    add_tracking_params: bool | None | Unset = UNSET
-    custom_tracking_params: list[DynamicTrackingParam | StaticTrackingParam] | None | Unset = nested(
+    add_tracking_params: bool | Unset | None = UNSET
+    custom_tracking_params: list[DynamicTrackingParam | StaticTrackingParam] | Unset | None = nested(
         Many(
             Union(
                 Variant(
@@ -47,5 +47,5 @@ class CampaignsEmailTrackingOptions(Model):
         ),
         default=UNSET,
     )
-    is_tracking_clicks: bool | None | Unset = UNSET
-    is_tracking_opens: bool | None | Unset = UNSET
+    is_tracking_clicks: bool | Unset | None = UNSET
+    is_tracking_opens: bool | Unset | None = UNSET

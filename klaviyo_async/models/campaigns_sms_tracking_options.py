@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class CampaignsSMSTrackingOptions(Model):
     """Schema `CampaignsSMSTrackingOptions`."""
 
-    add_tracking_params: bool | None | Unset = UNSET
-    custom_tracking_params: list[DynamicTrackingParam | StaticTrackingParam] | None | Unset = nested(
+    add_tracking_params: bool | Unset | None = UNSET
+    custom_tracking_params: list[DynamicTrackingParam | StaticTrackingParam] | Unset | None = nested(
         Many(
             Union(
                 Variant(

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class CartContent(Model):
     """Schema `CartContent`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["cart_content"] = "cart_content"
     properties: CartContentProperties | Unset = nested("CartContentProperties", default=UNSET)

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class CartContentProperties(Model):
     """Schema `CartContentProperties`."""
 
-    value: CartValueProperties | None | Unset = nested("CartValueProperties", default=UNSET)
-    items: CartItemCountProperties | None | Unset = nested("CartItemCountProperties", default=UNSET)
-    product: CartProductProperties | None | Unset = nested("CartProductProperties", default=UNSET)
+    value: CartValueProperties | Unset | None = nested("CartValueProperties", default=UNSET)
+    items: CartItemCountProperties | Unset | None = nested("CartItemCountProperties", default=UNSET)
+    product: CartProductProperties | Unset | None = nested("CartProductProperties", default=UNSET)

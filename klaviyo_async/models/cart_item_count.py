@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class CartItemCount(Model):
     """Schema `CartItemCount`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["cart_item_count"] = "cart_item_count"
     properties: CartItemCountProperties | Unset = nested("CartItemCountProperties", default=UNSET)

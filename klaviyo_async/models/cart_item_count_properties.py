@@ -17,5 +17,5 @@ if TYPE_CHECKING:
 class CartItemCountProperties(Model):
     """Schema `CartItemCountProperties`."""
 
-    comparison: Literal["equals", "greater_than", "less_than"] | str | None | Unset = UNSET
-    value: int | None | Unset = UNSET
+    comparison: Literal["equals", "greater_than", "less_than"] | str | Unset | None = UNSET
+    value: int | Unset | None = UNSET

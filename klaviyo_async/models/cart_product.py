@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class CartProduct(Model):
     """Schema `CartProduct`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["cart_product"] = "cart_product"
     properties: CartProductProperties | Unset = nested("CartProductProperties", default=UNSET)

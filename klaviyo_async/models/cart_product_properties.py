@@ -17,5 +17,5 @@ if TYPE_CHECKING:
 class CartProductProperties(Model):
     """Schema `CartProductProperties`."""
 
-    type: Literal["brand", "categories", "id", "name"] | str | None | Unset = UNSET
-    value: str | None | Unset = UNSET
+    type: Literal["brand", "categories", "id", "name"] | str | Unset | None = UNSET
+    value: str | Unset | None = UNSET

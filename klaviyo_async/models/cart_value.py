@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class CartValue(Model):
     """Schema `CartValue`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["cart_value"] = "cart_value"
     properties: CartValueProperties | Unset = nested("CartValueProperties", default=UNSET)

@@ -17,5 +17,5 @@ if TYPE_CHECKING:
 class CartValueProperties(Model):
     """Schema `CartValueProperties`."""
 
-    comparison: Literal["equals", "greater_than", "less_than"] | str | None | Unset = UNSET
-    value: float | None | Unset = UNSET
+    comparison: Literal["equals", "greater_than", "less_than"] | str | Unset | None = UNSET
+    value: float | Unset | None = UNSET

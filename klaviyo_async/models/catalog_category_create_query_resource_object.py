@@ -36,5 +36,5 @@ class CatalogCategoryCreateQueryResourceObjectAttributes(Model):
 
     external_id: str
     name: str
-    integration_type: Literal["$custom"] | None | Unset = UNSET
-    catalog_type: str | None | Unset = UNSET
+    integration_type: Literal["$custom"] | Unset | None = UNSET
+    catalog_type: str | Unset | None = UNSET

@@ -38,6 +38,6 @@ class CatalogCategoryResponseObjectResource(Model):
 class CatalogCategoryResponseObjectResourceAttributes(Model):
     """Inline object `CatalogCategoryResponseObjectResourceAttributes`."""
 
-    external_id: str | None | Unset = UNSET
-    name: str | None | Unset = UNSET
-    updated: datetime | None | Unset = time(default=UNSET)
+    external_id: str | Unset | None = UNSET
+    name: str | Unset | None = UNSET
+    updated: datetime | Unset | None = time(default=UNSET)

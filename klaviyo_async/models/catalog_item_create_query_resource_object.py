@@ -35,14 +35,14 @@ class CatalogItemCreateQueryResourceObjectAttributes(Model):
     """Inline object `CatalogItemCreateQueryResourceObjectAttributes`."""
 
     external_id: str
-    integration_type: Literal["$custom"] | None | Unset = UNSET
+    integration_type: Literal["$custom"] | Unset | None = UNSET
     title: str
-    price: float | None | Unset = UNSET
-    catalog_type: str | None | Unset = UNSET
+    price: float | Unset | None = UNSET
+    catalog_type: str | Unset | None = UNSET
     description: str
     url: str
-    image_full_url: str | None | Unset = UNSET
-    image_thumbnail_url: str | None | Unset = UNSET
-    images: list[str] | None | Unset = UNSET
-    custom_metadata: dict[str, Any] | None | Unset = UNSET
-    published: bool | None | Unset = UNSET
+    image_full_url: str | Unset | None = UNSET
+    image_thumbnail_url: str | Unset | None = UNSET
+    images: list[str] | Unset | None = UNSET
+    custom_metadata: dict[str, Any] | Unset | None = UNSET
+    published: bool | Unset | None = UNSET

@@ -35,12 +35,12 @@ class CatalogItemUpdateQueryResourceObject(Model):
 class CatalogItemUpdateQueryResourceObjectAttributes(Model):
     """Inline object `CatalogItemUpdateQueryResourceObjectAttributes`."""
 
-    title: str | None | Unset = UNSET
-    price: float | None | Unset = UNSET
-    description: str | None | Unset = UNSET
-    url: str | None | Unset = UNSET
-    image_full_url: str | None | Unset = UNSET
-    image_thumbnail_url: str | None | Unset = UNSET
-    images: list[str] | None | Unset = UNSET
-    custom_metadata: dict[str, Any] | None | Unset = UNSET
-    published: bool | None | Unset = UNSET
+    title: str | Unset | None = UNSET
+    price: float | Unset | None = UNSET
+    description: str | Unset | None = UNSET
+    url: str | Unset | None = UNSET
+    image_full_url: str | Unset | None = UNSET
+    image_thumbnail_url: str | Unset | None = UNSET
+    images: list[str] | Unset | None = UNSET
+    custom_metadata: dict[str, Any] | Unset | None = UNSET
+    published: bool | Unset | None = UNSET

@@ -33,20 +33,20 @@ class CatalogVariantCreateQueryResourceObjectAttributes(Model):
     """Inline object `CatalogVariantCreateQueryResourceObjectAttributes`."""
 
     external_id: str
-    catalog_type: str | None | Unset = UNSET
-    integration_type: Literal["$custom"] | None | Unset = UNSET
+    catalog_type: str | Unset | None = UNSET
+    integration_type: Literal["$custom"] | Unset | None = UNSET
     title: str
     description: str
     sku: str
-    inventory_policy: Literal[0, 1, 2] | None | Unset = UNSET
+    inventory_policy: Literal[0, 1, 2] | Unset | None = UNSET
     inventory_quantity: float
     price: float
     url: str
-    image_full_url: str | None | Unset = UNSET
-    image_thumbnail_url: str | None | Unset = UNSET
-    images: list[str] | None | Unset = UNSET
-    custom_metadata: dict[str, Any] | None | Unset = UNSET
-    published: bool | None | Unset = UNSET
+    image_full_url: str | Unset | None = UNSET
+    image_thumbnail_url: str | Unset | None = UNSET
+    images: list[str] | Unset | None = UNSET
+    custom_metadata: dict[str, Any] | Unset | None = UNSET
+    published: bool | Unset | None = UNSET
 
 
 @model

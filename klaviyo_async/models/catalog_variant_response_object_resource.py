@@ -36,21 +36,21 @@ class CatalogVariantResponseObjectResource(Model):
 class CatalogVariantResponseObjectResourceAttributes(Model):
     """Inline object `CatalogVariantResponseObjectResourceAttributes`."""
 
-    external_id: str | None | Unset = UNSET
-    title: str | None | Unset = UNSET
-    description: str | None | Unset = UNSET
-    sku: str | None | Unset = UNSET
-    inventory_policy: Literal[0, 1, 2] | None | Unset = UNSET
-    inventory_quantity: float | None | Unset = UNSET
-    price: float | None | Unset = UNSET
-    url: str | None | Unset = UNSET
-    image_full_url: str | None | Unset = UNSET
-    image_thumbnail_url: str | None | Unset = UNSET
-    images: list[str] | None | Unset = UNSET
-    custom_metadata: dict[str, Any] | None | Unset = UNSET
-    published: bool | None | Unset = UNSET
-    created: datetime | None | Unset = time(default=UNSET)
-    updated: datetime | None | Unset = time(default=UNSET)
+    external_id: str | Unset | None = UNSET
+    title: str | Unset | None = UNSET
+    description: str | Unset | None = UNSET
+    sku: str | Unset | None = UNSET
+    inventory_policy: Literal[0, 1, 2] | Unset | None = UNSET
+    inventory_quantity: float | Unset | None = UNSET
+    price: float | Unset | None = UNSET
+    url: str | Unset | None = UNSET
+    image_full_url: str | Unset | None = UNSET
+    image_thumbnail_url: str | Unset | None = UNSET
+    images: list[str] | Unset | None = UNSET
+    custom_metadata: dict[str, Any] | Unset | None = UNSET
+    published: bool | Unset | None = UNSET
+    created: datetime | Unset | None = time(default=UNSET)
+    updated: datetime | Unset | None = time(default=UNSET)
 
 
 @model

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class Channel(Model):
     """Schema `Channel`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["channel"] = "channel"
     properties: ChannelProperties = nested("ChannelProperties")

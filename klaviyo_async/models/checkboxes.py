@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Checkboxes(Model):
     """Schema `Checkboxes`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["checkboxes"] = "checkboxes"
     styles: CheckboxesStyles | Unset = nested("CheckboxesStyles", default=UNSET)
     properties: CheckboxesProperties = nested("CheckboxesProperties")

@@ -20,6 +20,6 @@ class CheckboxesStyles(Model):
     """Schema `CheckboxesStyles`."""
 
     padding: Padding | Unset = nested("Padding", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
     arrangement: Literal["horizontal", "vertical"] | str | Unset = UNSET
     alignment: Literal["center", "left", "right"] | str | Unset = UNSET

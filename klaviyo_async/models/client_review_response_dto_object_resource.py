@@ -45,8 +45,8 @@ class ClientReviewResponseDTOObjectResourceAttributes(Model):
         | ReviewStatusPublished
         | ReviewStatusUnpublished
         | ReviewStatusPending
-        | None
         | Unset
+        | None
     ) = nested(
         Union(
             Variant("ReviewStatusRejected", {"value": ("rejected",)}),
@@ -62,10 +62,10 @@ class ClientReviewResponseDTOObjectResourceAttributes(Model):
     created: datetime = time()
     updated: datetime = time()
     images: list[str]
-    product: ReviewProductDTO | None | Unset = nested("ReviewProductDTO", default=UNSET)
-    rating: int | None | Unset = UNSET
-    author: str | None | Unset = UNSET
-    content: str | None | Unset = UNSET
-    title: str | None | Unset = UNSET
-    smart_quote: str | None | Unset = UNSET
-    public_reply: ReviewPublicReply | None | Unset = nested("ReviewPublicReply", default=UNSET)
+    product: ReviewProductDTO | Unset | None = nested("ReviewProductDTO", default=UNSET)
+    rating: int | Unset | None = UNSET
+    author: str | Unset | None = UNSET
+    content: str | Unset | None = UNSET
+    title: str | Unset | None = UNSET
+    smart_quote: str | Unset | None = UNSET
+    public_reply: ReviewPublicReply | Unset | None = nested("ReviewPublicReply", default=UNSET)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Close(Model):
     """Schema `Close`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     submit: bool
     type: Literal["close"] = "close"
-    properties: CloseProperties | None | Unset = nested("CloseProperties", default=UNSET)
+    properties: CloseProperties | Unset | None = nested("CloseProperties", default=UNSET)

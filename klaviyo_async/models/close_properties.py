@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 class CloseProperties(Model):
     """Schema `CloseProperties`."""
 
-    list_id: str | None | Unset = UNSET
+    list_id: str | Unset | None = UNSET

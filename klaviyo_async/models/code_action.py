@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class CodeAction(Model):
     """Schema `CodeAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["code"] = "code"
-    links: Link | None | Unset = nested("Link", default=UNSET)
-    data: None | Unset = UNSET
+    links: Link | Unset | None = nested("Link", default=UNSET)
+    data: Unset | None = UNSET

@@ -17,5 +17,5 @@ if TYPE_CHECKING:
 class ColumnStyles(Model):
     """Schema `ColumnStyles`."""
 
-    background_image: BackgroundImage | None | Unset = nested("BackgroundImage", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    background_image: BackgroundImage | Unset | None = nested("BackgroundImage", default=UNSET)
+    background_color: str | Unset | None = UNSET

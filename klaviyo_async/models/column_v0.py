@@ -18,6 +18,6 @@ if TYPE_CHECKING:
 class ColumnV0(Model):
     """Schema `ColumnV0`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     rows: list[RowV0] | Unset = nested(Many("RowV0"), default=UNSET)
-    styles: ColumnStyles | None | Unset = nested("ColumnStyles", default=UNSET)
+    styles: ColumnStyles | Unset | None = nested("ColumnStyles", default=UNSET)

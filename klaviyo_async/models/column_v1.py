@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 class ColumnV1(Model):
     """Schema `ColumnV1`."""
 
-    id: str | None | Unset = UNSET
-    data_id: str | None | Unset = UNSET
-    data: ColumnData | None | Unset = nested("ColumnData", default=UNSET)
+    id: str | Unset | None = UNSET
+    data_id: str | Unset | None = UNSET
+    data: ColumnData | Unset | None = nested("ColumnData", default=UNSET)
     blocks: (
         list[
             ButtonBlockV1
@@ -53,8 +53,8 @@ class ColumnV1(Model):
             | TextBlockV1
             | VideoBlockV1
         ]
-        | None
         | Unset
+        | None
     ) = nested(
         Many(
             Union(

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class ConditionalBranchAction(Model):
     """Schema `ConditionalBranchAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["conditional-split"] = "conditional-split"
-    links: BooleanBranchLinks | None | Unset = nested("BooleanBranchLinks", default=UNSET)
-    data: ConditionalBranchActionData | None | Unset = nested("ConditionalBranchActionData", default=UNSET)
+    links: BooleanBranchLinks | Unset | None = nested("BooleanBranchLinks", default=UNSET)
+    data: ConditionalBranchActionData | Unset | None = nested("ConditionalBranchActionData", default=UNSET)

@@ -19,6 +19,6 @@ class ContactInformation(Model):
 
     default_sender_name: str
     default_sender_email: str
-    website_url: str | None | Unset = UNSET
+    website_url: str | Unset | None = UNSET
     organization_name: str
     street_address: StreetAddress = nested("StreetAddress")

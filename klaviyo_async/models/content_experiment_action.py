@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class ContentExperimentAction(Model):
     """Schema `ContentExperimentAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["content-experiment"] = "content-experiment"
-    links: Link | None | Unset = nested("Link", default=UNSET)
+    links: Link | Unset | None = nested("Link", default=UNSET)
     data: ContentExperimentActionData = nested("ContentExperimentActionData")
 
 
@@ -34,14 +34,14 @@ class ContentExperimentActionData(Model):
     """Inline object `ContentExperimentActionData`."""
 
     status: Literal["disabled", "draft", "live", "manual"] | str | Unset = UNSET
-    experiment_status: Literal["completed", "draft", "live"] | str | None | Unset = UNSET
+    experiment_status: Literal["completed", "draft", "live"] | str | Unset | None = UNSET
     main_action: SendPushNotificationAction | SendWhatsAppAction = nested(
         Union(
             Variant("SendPushNotificationAction", {"type": ("send-mobile-push",)}),
             Variant("SendWhatsAppAction", {"type": ("send-whatsapp",)}),
         )
     )
-    current_experiment: ContentExperimentActionDataCurrentExperiment | None | Unset = nested(
+    current_experiment: ContentExperimentActionDataCurrentExperiment | Unset | None = nested(
         "ContentExperimentActionDataCurrentExperiment", default=UNSET
     )
 
@@ -50,8 +50,8 @@ class ContentExperimentActionData(Model):
 class ContentExperimentActionDataCurrentExperiment(Model):
     """Inline object `ContentExperimentActionDataCurrentExperiment`."""
 
-    id: str | None | Unset = UNSET
-    name: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    name: str | Unset | None = UNSET
     variations: list[SendPushNotificationAction | SendWhatsAppAction] = nested(
         Many(
             Union(
@@ -60,6 +60,6 @@ class ContentExperimentActionDataCurrentExperiment(Model):
             )
         )
     )
-    allocations: dict[str, Any] | None | Unset = UNSET
-    started: datetime | None | Unset = time(default=UNSET)
-    winner_metric: Literal["click-rate", "open-rate"] | str | None | Unset = UNSET
+    allocations: dict[str, Any] | Unset | None = UNSET
+    started: datetime | Unset | None = time(default=UNSET)
+    winner_metric: Literal["click-rate", "open-rate"] | str | Unset | None = UNSET

@@ -22,7 +22,7 @@ class CountdownDelayActionData(Model):
     unit: Literal["days", "months", "weeks"] | str | Unset = UNSET
     value: int | Unset = UNSET
     timezone: CountdownDelayActionDataTimezone | Unset = UNSET
-    delay_until_time: str | None | Unset = UNSET
+    delay_until_time: str | Unset | None = UNSET
     delay_until_weekdays: (
-        list[Literal["friday", "monday", "saturday", "sunday", "thursday", "tuesday", "wednesday"] | str] | None | Unset
+        list[Literal["friday", "monday", "saturday", "sunday", "thursday", "tuesday", "wednesday"] | str] | Unset | None
     ) = UNSET

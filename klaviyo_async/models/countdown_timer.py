@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class CountdownTimer(Model):
     """Schema `CountdownTimer`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["countdown_timer"] = "countdown_timer"
     styles: CountdownTimerStyles | Unset = nested("CountdownTimerStyles", default=UNSET)
     properties: CountdownTimerProperties = nested("CountdownTimerProperties")

@@ -21,9 +21,9 @@ class CountdownTimerProperties(Model):
     """Schema `CountdownTimerProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
     clock_face: Literal["flip", "simple"] | str | Unset = UNSET
-    animation: Literal["flash", "heartbeat", "pulse"] | str | None | Unset = UNSET
+    animation: Literal["flash", "heartbeat", "pulse"] | str | Unset | None = UNSET
     configuration: FixedTimerConfiguration | VariableTimerConfiguration = nested(
         Union(
             Variant(

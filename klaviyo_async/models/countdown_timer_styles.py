@@ -21,7 +21,7 @@ class CountdownTimerStyles(Model):
     """Schema `CountdownTimerStyles`."""
 
     padding: Padding | Unset = nested("Padding", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
     text_styles: TextStyleV0 | Unset = nested("TextStyleV0", default=UNSET)
     card_color: str | Unset = UNSET
     label_font_size: int | Unset = UNSET

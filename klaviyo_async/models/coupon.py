@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Coupon(Model):
     """Schema `Coupon`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["coupon"] = "coupon"
     styles: CouponStyles | Unset = nested("CouponStyles", default=UNSET)
     properties: CouponProperties = nested("CouponProperties")

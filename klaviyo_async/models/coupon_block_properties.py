@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class CouponBlockProperties(Model):
     """Schema `CouponBlockProperties`."""
 
-    coupon_id: str | None | Unset = UNSET
-    coupon: str | None | Unset = UNSET
-    header_enabled: bool | None | Unset = UNSET
-    href: str | None | Unset = UNSET
+    coupon_id: str | Unset | None = UNSET
+    coupon: str | Unset | None = UNSET
+    header_enabled: bool | Unset | None = UNSET
+    href: str | Unset | None = UNSET

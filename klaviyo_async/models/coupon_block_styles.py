@@ -17,35 +17,35 @@ if TYPE_CHECKING:
 class CouponBlockStyles(Model):
     """Schema `CouponBlockStyles`."""
 
-    background_color: str | None | Unset = UNSET
-    block_background_color: str | None | Unset = UNSET
-    block_padding_bottom: int | None | Unset = UNSET
-    block_padding_left: int | None | Unset = UNSET
-    block_padding_right: int | None | Unset = UNSET
-    block_padding_top: int | None | Unset = UNSET
-    border_color: str | None | Unset = UNSET
-    border_radius: int | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
+    block_background_color: str | Unset | None = UNSET
+    block_padding_bottom: int | Unset | None = UNSET
+    block_padding_left: int | Unset | None = UNSET
+    block_padding_right: int | Unset | None = UNSET
+    block_padding_top: int | Unset | None = UNSET
+    border_color: str | Unset | None = UNSET
+    border_radius: int | Unset | None = UNSET
     border_style: (
-        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | None | Unset
+        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | Unset | None
     ) = UNSET
-    border_width: int | None | Unset = UNSET
-    color: str | None | Unset = UNSET
-    font_family: str | None | Unset = UNSET
-    font_size: int | None | Unset = UNSET
-    font_style: Literal["italic", "normal"] | str | None | Unset = UNSET
-    font_weight: str | None | Unset = UNSET
-    header_font_family: str | None | Unset = UNSET
-    header_font_size: int | None | Unset = UNSET
-    header_padding_bottom: int | None | Unset = UNSET
-    header_padding_left: int | None | Unset = UNSET
-    header_padding_right: int | None | Unset = UNSET
-    header_padding_top: int | None | Unset = UNSET
-    inner_padding_bottom: int | None | Unset = UNSET
-    inner_padding_left: int | None | Unset = UNSET
-    inner_padding_right: int | None | Unset = UNSET
-    inner_padding_top: int | None | Unset = UNSET
-    letter_spacing: int | None | Unset = UNSET
-    mobile_stretch_content: bool | None | Unset = UNSET
-    stretch: bool | None | Unset = UNSET
-    text_align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    text_decoration: str | None | Unset = UNSET
+    border_width: int | Unset | None = UNSET
+    color: str | Unset | None = UNSET
+    font_family: str | Unset | None = UNSET
+    font_size: int | Unset | None = UNSET
+    font_style: Literal["italic", "normal"] | str | Unset | None = UNSET
+    font_weight: str | Unset | None = UNSET
+    header_font_family: str | Unset | None = UNSET
+    header_font_size: int | Unset | None = UNSET
+    header_padding_bottom: int | Unset | None = UNSET
+    header_padding_left: int | Unset | None = UNSET
+    header_padding_right: int | Unset | None = UNSET
+    header_padding_top: int | Unset | None = UNSET
+    inner_padding_bottom: int | Unset | None = UNSET
+    inner_padding_left: int | Unset | None = UNSET
+    inner_padding_right: int | Unset | None = UNSET
+    inner_padding_top: int | Unset | None = UNSET
+    letter_spacing: int | Unset | None = UNSET
+    mobile_stretch_content: bool | Unset | None = UNSET
+    stretch: bool | Unset | None = UNSET
+    text_align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    text_decoration: str | Unset | None = UNSET

@@ -23,8 +23,8 @@ class CouponCodeCreateJobResponseObjectResourceAttributes(Model):
     status: Literal["cancelled", "complete", "processing", "queued"] | str
     created_at: datetime = time()
     total_count: int
-    completed_count: int | None | Unset = UNSET
-    failed_count: int | None | Unset = UNSET
-    completed_at: datetime | None | Unset = time(default=UNSET)
-    errors: list[APIJobErrorPayload] | None | Unset = nested(Many("APIJobErrorPayload"), default=UNSET)
-    expires_at: datetime | None | Unset = time(default=UNSET)
+    completed_count: int | Unset | None = UNSET
+    failed_count: int | Unset | None = UNSET
+    completed_at: datetime | Unset | None = time(default=UNSET)
+    errors: list[APIJobErrorPayload] | Unset | None = nested(Many("APIJobErrorPayload"), default=UNSET)
+    expires_at: datetime | Unset | None = time(default=UNSET)

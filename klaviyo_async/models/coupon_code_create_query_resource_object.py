@@ -34,7 +34,7 @@ class CouponCodeCreateQueryResourceObjectAttributes(Model):
     """Inline object `CouponCodeCreateQueryResourceObjectAttributes`."""
 
     unique_code: str
-    expires_at: datetime | None | Unset = time(default=UNSET)
+    expires_at: datetime | Unset | None = time(default=UNSET)
 
 
 @model

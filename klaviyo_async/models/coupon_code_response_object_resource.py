@@ -38,13 +38,13 @@ class CouponCodeResponseObjectResource(Model):
 class CouponCodeResponseObjectResourceAttributes(Model):
     """Inline object `CouponCodeResponseObjectResourceAttributes`."""
 
-    unique_code: str | None | Unset = UNSET
-    expires_at: datetime | None | Unset = time(default=UNSET)
+    unique_code: str | Unset | None = UNSET
+    expires_at: datetime | Unset | None = time(default=UNSET)
     status: (
         Literal["ASSIGNED_TO_PROFILE", "DELETING", "PROCESSING", "UNASSIGNED", "USED", "VERSION_NOT_ACTIVE"]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET
 
 

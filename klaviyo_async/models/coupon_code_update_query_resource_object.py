@@ -30,7 +30,7 @@ class CouponCodeUpdateQueryResourceObjectAttributes(Model):
     status: (
         Literal["ASSIGNED_TO_PROFILE", "DELETING", "PROCESSING", "UNASSIGNED", "USED", "VERSION_NOT_ACTIVE"]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET
-    expires_at: datetime | None | Unset = time(default=UNSET)
+    expires_at: datetime | Unset | None = time(default=UNSET)

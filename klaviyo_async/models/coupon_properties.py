@@ -21,7 +21,7 @@ class CouponProperties(Model):
     """Schema `CouponProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
     coupon: UniqueCouponConfig | StaticCouponConfig = nested(
         Union(
             Variant(
@@ -34,4 +34,4 @@ class CouponProperties(Model):
             Variant("StaticCouponConfig", {"type": ("static",)}),
         )
     )
-    success_message: str | None | Unset = UNSET
+    success_message: str | Unset | None = UNSET

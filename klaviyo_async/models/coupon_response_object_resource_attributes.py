@@ -18,5 +18,5 @@ class CouponResponseObjectResourceAttributes(Model):
     """Inline object `CouponResponseObjectResourceAttributes`."""
 
     external_id: str
-    description: str | None | Unset = UNSET
-    monitor_configuration: dict[str, Any] | None | Unset = UNSET
+    description: str | Unset | None = UNSET
+    monitor_configuration: dict[str, Any] | Unset | None = UNSET

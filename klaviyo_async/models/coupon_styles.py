@@ -20,7 +20,7 @@ class CouponStyles(Model):
     """Schema `CouponStyles`."""
 
     padding: Padding | Unset = nested("Padding", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
     text_styles: TextStyleV0 | Unset = nested("TextStyleV0", default=UNSET)
-    border_styles: BorderStyle | None | Unset = nested("BorderStyle", default=UNSET)
-    coupon_background_color: str | None | Unset = UNSET
+    border_styles: BorderStyle | Unset | None = nested("BorderStyle", default=UNSET)
+    coupon_background_color: str | Unset | None = UNSET

@@ -26,5 +26,5 @@ class CouponUpdateQueryResourceObject(Model):
 class CouponUpdateQueryResourceObjectAttributes(Model):
     """Inline object `CouponUpdateQueryResourceObjectAttributes`."""
 
-    description: str | None | Unset = UNSET
-    monitor_configuration: dict[str, Any] | None | Unset = UNSET
+    description: str | Unset | None = UNSET
+    monitor_configuration: dict[str, Any] | Unset | None = UNSET

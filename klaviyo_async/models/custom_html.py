@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class CustomHTML(Model):
     """Schema `CustomHTML`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["custom_html"] = "custom_html"
     styles: CustomHTMLStyles | Unset = nested("CustomHTMLStyles", default=UNSET)
     properties: CustomHTMLProperties | Unset = nested("CustomHTMLProperties", default=UNSET)

@@ -18,5 +18,5 @@ class CustomHTMLProperties(Model):
     """Schema `CustomHTMLProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
     content: str | Unset = UNSET

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class CustomJavascript(Model):
     """Schema `CustomJavascript`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     properties: TriggerBaseProperties | Unset = nested("TriggerBaseProperties", default=UNSET)
     type: Literal["custom_javascript"] = "custom_javascript"

@@ -18,5 +18,5 @@ class CustomMetricGroup(Model):
     """Schema `CustomMetricGroup`."""
 
     metric_id: str
-    metric_filters: list[CustomMetricCondition] | None | Unset = nested(Many("CustomMetricCondition"), default=UNSET)
-    value_property: str | None | Unset = UNSET
+    metric_filters: list[CustomMetricCondition] | Unset | None = nested(Many("CustomMetricCondition"), default=UNSET)
+    value_property: str | Unset | None = UNSET

@@ -30,5 +30,5 @@ class CustomMetricPartialUpdateQueryResourceObject(Model):
 class CustomMetricPartialUpdateQueryResourceObjectAttributes(Model):
     """Inline object `CustomMetricPartialUpdateQueryResourceObjectAttributes`."""
 
-    name: str | None | Unset = UNSET
-    definition: CustomMetricDefinition | None | Unset = nested("CustomMetricDefinition", default=UNSET)
+    name: str | Unset | None = UNSET
+    definition: CustomMetricDefinition | Unset | None = nested("CustomMetricDefinition", default=UNSET)

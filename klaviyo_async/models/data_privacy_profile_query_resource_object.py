@@ -18,7 +18,7 @@ class DataPrivacyProfileQueryResourceObject(Model):
     """Schema `DataPrivacyProfileQueryResourceObject`."""
 
     type: Literal["profile"] = "profile"
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     attributes: DataPrivacyProfileQueryResourceObjectAttributes = nested(
         "DataPrivacyProfileQueryResourceObjectAttributes"
     )
@@ -28,5 +28,5 @@ class DataPrivacyProfileQueryResourceObject(Model):
 class DataPrivacyProfileQueryResourceObjectAttributes(Model):
     """Inline object `DataPrivacyProfileQueryResourceObjectAttributes`."""
 
-    email: str | None | Unset = UNSET
-    phone_number: str | None | Unset = UNSET
+    email: str | Unset | None = UNSET
+    phone_number: str | Unset | None = UNSET

@@ -26,6 +26,6 @@ class DataSourceCreateQueryResourceObjectAttributes(Model):
     """Inline object `DataSourceCreateQueryResourceObjectAttributes`."""
 
     title: str
-    visibility: Literal["private", "shared"] | str | None | Unset = UNSET
-    description: str | None | Unset = UNSET
-    namespace: str | None | Unset = UNSET
+    visibility: Literal["private", "shared"] | str | Unset | None = UNSET
+    description: str | Unset | None = UNSET
+    namespace: str | Unset | None = UNSET

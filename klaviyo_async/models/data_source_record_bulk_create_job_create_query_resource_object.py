@@ -36,7 +36,7 @@ class DataSourceRecordBulkCreateJobCreateQueryResourceObjectAttributes(Model):
     """Inline object `DataSourceRecordBulkCreateJobCreateQueryResourceObjectAttributes`."""
 
     data_source_records: (
-        DataSourceRecordBulkCreateJobCreateQueryResourceObjectAttributesDataSourceRecords | None | Unset
+        DataSourceRecordBulkCreateJobCreateQueryResourceObjectAttributesDataSourceRecords | Unset | None
     ) = nested(
         "DataSourceRecordBulkCreateJobCreateQueryResourceObjectAttributesDataSourceRecords",
         default=UNSET,

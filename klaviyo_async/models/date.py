@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Date(Model):
     """Schema `Date`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["date"] = "date"
     styles: DateStyles | Unset = nested("DateStyles", default=UNSET)
     properties: DateProperties = nested("DateProperties")

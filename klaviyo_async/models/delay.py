@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class Delay(Model):
     """Schema `Delay`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["delay"] = "delay"
     properties: DelayProperties | Unset = nested("DelayProperties", default=UNSET)

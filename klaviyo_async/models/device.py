@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class Device(Model):
     """Schema `Device`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["device"] = "device"
     properties: DeviceProperties | Unset = nested("DeviceProperties", default=UNSET)

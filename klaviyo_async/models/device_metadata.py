@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 class DeviceMetadata(Model):
     """Schema `DeviceMetadata`."""
 
-    device_id: str | None | Unset = UNSET
-    klaviyo_sdk: Literal["android", "flutter", "flutter_community", "react_native", "swift"] | str | None | Unset = (
+    device_id: str | Unset | None = UNSET
+    klaviyo_sdk: Literal["android", "flutter", "flutter_community", "react_native", "swift"] | str | Unset | None = (
         UNSET
     )
-    sdk_version: str | None | Unset = UNSET
-    device_model: str | None | Unset = UNSET
-    os_name: Literal["android", "ios", "ipados", "macos", "tvos"] | str | None | Unset = UNSET
-    os_version: str | None | Unset = UNSET
-    manufacturer: str | None | Unset = UNSET
-    app_name: str | None | Unset = UNSET
-    app_version: str | None | Unset = UNSET
-    app_build: str | None | Unset = UNSET
-    app_id: str | None | Unset = UNSET
-    environment: Literal["debug", "release"] | str | None | Unset = UNSET
+    sdk_version: str | Unset | None = UNSET
+    device_model: str | Unset | None = UNSET
+    os_name: Literal["android", "ios", "ipados", "macos", "tvos"] | str | Unset | None = UNSET
+    os_version: str | Unset | None = UNSET
+    manufacturer: str | Unset | None = UNSET
+    app_name: str | Unset | None = UNSET
+    app_version: str | Unset | None = UNSET
+    app_build: str | Unset | None = UNSET
+    app_id: str | Unset | None = UNSET
+    environment: Literal["debug", "release"] | str | Unset | None = UNSET

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class DisplayOptions(Model):
     """Schema `DisplayOptions`."""
 
-    show_on: Literal["all", "desktop", "mobile"] | str | None | Unset = UNSET
-    content_repeat: ContentRepeatV1 | None | Unset = nested("ContentRepeatV1", default=UNSET)
-    visibility: Visibility | None | Unset = nested("Visibility", default=UNSET)
-    layout_type: str | None | Unset = UNSET
-    layout_config: dict[str, Any] | None | Unset = UNSET
+    show_on: Literal["all", "desktop", "mobile"] | str | Unset | None = UNSET
+    content_repeat: ContentRepeatV1 | Unset | None = nested("ContentRepeatV1", default=UNSET)
+    visibility: Visibility | Unset | None = nested("Visibility", default=UNSET)
+    layout_type: str | Unset | None = UNSET
+    layout_config: dict[str, Any] | Unset | None = UNSET

@@ -17,4 +17,4 @@ class DropShadow(Model):
 
     enabled: bool | Unset = UNSET
     blur: int | Unset = UNSET
-    color: str | None | Unset = UNSET
+    color: str | Unset | None = UNSET

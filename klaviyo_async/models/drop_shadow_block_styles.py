@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class DropShadowBlockStyles(Model):
     """Schema `DropShadowBlockStyles`."""
 
-    block_background_color: str | None | Unset = UNSET
-    block_padding_bottom: int | None | Unset = UNSET
-    block_padding_left: int | None | Unset = UNSET
-    block_padding_right: int | None | Unset = UNSET
-    block_padding_top: int | None | Unset = UNSET
-    mobile_stretch_content: bool | None | Unset = UNSET
-    shadow_color: Literal["dark", "light", "medium"] | str | None | Unset = UNSET
+    block_background_color: str | Unset | None = UNSET
+    block_padding_bottom: int | Unset | None = UNSET
+    block_padding_left: int | Unset | None = UNSET
+    block_padding_right: int | Unset | None = UNSET
+    block_padding_top: int | Unset | None = UNSET
+    mobile_stretch_content: bool | Unset | None = UNSET
+    shadow_color: Literal["dark", "light", "medium"] | str | Unset | None = UNSET

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Dropdown(Model):
     """Schema `Dropdown`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["dropdown"] = "dropdown"
     styles: DropdownStyles | Unset = nested("DropdownStyles", default=UNSET)
     properties: DropdownProperties = nested("DropdownProperties")

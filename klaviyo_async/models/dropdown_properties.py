@@ -21,11 +21,11 @@ class DropdownProperties(Model):
     """Schema `DropdownProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
     property_name: str
-    label: str | None | Unset = UNSET
+    label: str | Unset | None = UNSET
     show_label: bool | Unset = UNSET
-    required: bool | None | Unset = UNSET
-    error_messages: ErrorMessages | None | Unset = nested("ErrorMessages", default=UNSET)
+    required: bool | Unset | None = UNSET
+    error_messages: ErrorMessages | Unset | None = nested("ErrorMessages", default=UNSET)
     options: list[PropertyOption] = nested(Many("PropertyOption"))
-    placeholder: str | None | Unset = UNSET
+    placeholder: str | Unset | None = UNSET

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class DynamicButton(Model):
     """Schema `DynamicButton`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["BACK_IN_STOCK_OPEN"] = "BACK_IN_STOCK_OPEN"
     data: BackInStockDynamicButtonData = nested("BackInStockDynamicButtonData")

@@ -18,6 +18,6 @@ class DynamicImageBlockProperties(Model):
     """Schema `DynamicImageBlockProperties`."""
 
     dynamic: Literal[True]
-    alt_text: str | None | Unset = UNSET
-    href: str | None | Unset = UNSET
-    src: str | None | Unset = UNSET
+    alt_text: str | Unset | None = UNSET
+    href: str | Unset | None = UNSET
+    src: str | Unset | None = UNSET

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 class DynamicProductBlockProperties(Model):
     """Schema `DynamicProductBlockProperties`."""
 
-    is_ai_generated: bool | None | Unset = UNSET
-    is_prebuilt_content: bool | None | Unset = UNSET
-    item_subtype_id: int | None | Unset = UNSET
-    show_button: bool | None | Unset = UNSET
-    show_original_price: bool | None | Unset = UNSET
-    show_price: bool | None | Unset = UNSET
-    show_rating: bool | None | Unset = UNSET
-    show_rating_count: bool | None | Unset = UNSET
-    show_title: bool | None | Unset = UNSET
-    show_title_links: bool | None | Unset = UNSET
-    title_placeholder: str | None | Unset = UNSET
+    is_ai_generated: bool | Unset | None = UNSET
+    is_prebuilt_content: bool | Unset | None = UNSET
+    item_subtype_id: int | Unset | None = UNSET
+    show_button: bool | Unset | None = UNSET
+    show_original_price: bool | Unset | None = UNSET
+    show_price: bool | Unset | None = UNSET
+    show_rating: bool | Unset | None = UNSET
+    show_rating_count: bool | Unset | None = UNSET
+    show_title: bool | Unset | None = UNSET
+    show_title_links: bool | Unset | None = UNSET
+    title_placeholder: str | Unset | None = UNSET
     dynamic: Literal[True]
-    button_text: str | None | Unset = UNSET
-    feed: str | None | Unset = UNSET
-    feed_offset: int | None | Unset = UNSET
-    is_nbp: bool | None | Unset = UNSET
+    button_text: str | Unset | None = UNSET
+    feed: str | Unset | None = UNSET
+    feed_offset: int | Unset | None = UNSET
+    is_nbp: bool | Unset | None = UNSET

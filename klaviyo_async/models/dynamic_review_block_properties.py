@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 class DynamicReviewBlockProperties(Model):
     """Schema `DynamicReviewBlockProperties`."""
 
-    show_rating: bool | None | Unset = UNSET
-    show_reviewer_name: bool | None | Unset = UNSET
-    show_product_name: bool | None | Unset = UNSET
-    show_variant_name: bool | None | Unset = UNSET
-    show_verified_badge: bool | None | Unset = UNSET
-    author_placeholder: str | None | Unset = UNSET
-    quote_placeholder: str | None | Unset = UNSET
-    product_name_placeholder: str | None | Unset = UNSET
-    product_variant_name_placeholder: str | None | Unset = UNSET
+    show_rating: bool | Unset | None = UNSET
+    show_reviewer_name: bool | Unset | None = UNSET
+    show_product_name: bool | Unset | None = UNSET
+    show_variant_name: bool | Unset | None = UNSET
+    show_verified_badge: bool | Unset | None = UNSET
+    author_placeholder: str | Unset | None = UNSET
+    quote_placeholder: str | Unset | None = UNSET
+    product_name_placeholder: str | Unset | None = UNSET
+    product_variant_name_placeholder: str | Unset | None = UNSET
     verified_badge_language: (
         Literal[
             "dutch",
@@ -40,18 +40,18 @@ class DynamicReviewBlockProperties(Model):
             "spanish",
         ]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET
     dynamic: Literal[True]
     fallback_options: (
         Literal["high-quality-review", "high-quality-review-or-static", "no-review", "recent", "static-only"]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET
-    fallback_content_type: Literal["full", "quote"] | str | None | Unset = UNSET
-    fallback_review_id: str | None | Unset = UNSET
-    product_selection_mode: Literal["automatic", "manual"] | str | None | Unset = UNSET
-    product_id: str | None | Unset = UNSET
-    product_event_variable: str | None | Unset = UNSET
+    fallback_content_type: Literal["full", "quote"] | str | Unset | None = UNSET
+    fallback_review_id: str | Unset | None = UNSET
+    product_selection_mode: Literal["automatic", "manual"] | str | Unset | None = UNSET
+    product_id: str | Unset | None = UNSET
+    product_event_variable: str | Unset | None = UNSET

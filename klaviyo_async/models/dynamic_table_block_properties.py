@@ -20,8 +20,8 @@ class DynamicTableBlockProperties(Model):
     """Schema `DynamicTableBlockProperties`."""
 
     dynamic: Literal[True]
-    num_columns: int | None | Unset = UNSET
-    row_content_repeat: ContentRepeatV1 | None | Unset = nested("ContentRepeatV1", default=UNSET)
-    show_headers: bool | None | Unset = UNSET
-    show_fallback_content: bool | None | Unset = UNSET
-    show_static_row: bool | None | Unset = UNSET
+    num_columns: int | Unset | None = UNSET
+    row_content_repeat: ContentRepeatV1 | Unset | None = nested("ContentRepeatV1", default=UNSET)
+    show_headers: bool | Unset | None = UNSET
+    show_fallback_content: bool | Unset | None = UNSET
+    show_static_row: bool | Unset | None = UNSET

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Email(Model):
     """Schema `Email`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["email"] = "email"
     styles: EmailStyles | Unset = nested("EmailStyles", default=UNSET)
     properties: EmailProperties = nested("EmailProperties")

@@ -18,5 +18,5 @@ if TYPE_CHECKING:
 class EmailChannel(Model):
     """Schema `EmailChannel`."""
 
-    marketing: EmailMarketing | None | Unset = nested("EmailMarketing", default=UNSET)
-    open_tracking: OpenTrackingConsent | None | Unset = nested("OpenTrackingConsent", default=UNSET)
+    marketing: EmailMarketing | Unset | None = nested("EmailMarketing", default=UNSET)
+    open_tracking: OpenTrackingConsent | Unset | None = nested("OpenTrackingConsent", default=UNSET)

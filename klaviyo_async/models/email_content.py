@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class EmailContent(Model):
     """Schema `EmailContent`."""
 
-    subject: str | None | Unset = UNSET
-    preview_text: str | None | Unset = UNSET
-    from_email: str | None | Unset = UNSET
-    from_label: str | None | Unset = UNSET
-    reply_to_email: str | None | Unset = UNSET
-    cc_email: str | None | Unset = UNSET
-    bcc_email: str | None | Unset = UNSET
+    subject: str | Unset | None = UNSET
+    preview_text: str | Unset | None = UNSET
+    from_email: str | Unset | None = UNSET
+    from_label: str | Unset | None = UNSET
+    reply_to_email: str | Unset | None = UNSET
+    cc_email: str | Unset | None = UNSET
+    bcc_email: str | Unset | None = UNSET

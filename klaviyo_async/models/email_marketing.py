@@ -22,15 +22,15 @@ class EmailMarketing(Model):
 
     can_receive_email_marketing: bool
     consent: str
-    consent_timestamp: datetime | None | Unset = time(default=UNSET)
-    last_updated: datetime | None | Unset = time(default=UNSET)
-    method: str | None | Unset = UNSET
-    method_detail: str | None | Unset = UNSET
-    custom_method_detail: str | None | Unset = UNSET
-    double_optin: bool | None | Unset = UNSET
-    suppression: list[EmailMarketingSuppression] | None | Unset = nested(
+    consent_timestamp: datetime | Unset | None = time(default=UNSET)
+    last_updated: datetime | Unset | None = time(default=UNSET)
+    method: str | Unset | None = UNSET
+    method_detail: str | Unset | None = UNSET
+    custom_method_detail: str | Unset | None = UNSET
+    double_optin: bool | Unset | None = UNSET
+    suppression: list[EmailMarketingSuppression] | Unset | None = nested(
         Many("EmailMarketingSuppression"), default=UNSET
     )
-    list_suppressions: list[EmailMarketingListSuppression] | None | Unset = nested(
+    list_suppressions: list[EmailMarketingListSuppression] | Unset | None = nested(
         Many("EmailMarketingListSuppression"), default=UNSET
     )

@@ -20,5 +20,5 @@ class EmailMessageDefinition(Model):
     """Schema `EmailMessageDefinition`."""
 
     channel: Literal["email"]
-    label: str | None | Unset = UNSET
-    content: EmailContent | None | Unset = nested("EmailContent", default=UNSET)
+    label: str | Unset | None = UNSET
+    content: EmailContent | Unset | None = nested("EmailContent", default=UNSET)

@@ -20,10 +20,10 @@ class EmailProperties(Model):
     """Schema `EmailProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
-    label: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
+    label: str | Unset | None = UNSET
     show_label: bool | Unset = UNSET
-    placeholder: str | None | Unset = UNSET
-    required: bool | None | Unset = UNSET
-    error_messages: ErrorMessages | None | Unset = nested("ErrorMessages", default=UNSET)
+    placeholder: str | Unset | None = UNSET
+    required: bool | Unset | None = UNSET
+    error_messages: ErrorMessages | Unset | None = nested("ErrorMessages", default=UNSET)
     property_name: Literal["$email"] | Unset = UNSET

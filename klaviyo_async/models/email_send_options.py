@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 class EmailSendOptions(Model):
     """Schema `EmailSendOptions`."""
 
-    use_smart_sending: bool | None | Unset = UNSET
+    use_smart_sending: bool | Unset | None = UNSET

@@ -18,4 +18,4 @@ class EmailStyles(Model):
     """Schema `EmailStyles`."""
 
     padding: Padding | Unset = nested("Padding", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class EmailSubscriptionParameters(Model):
     """Schema `EmailSubscriptionParameters`."""
 
-    marketing: SubscriptionParameters | None | Unset = nested("SubscriptionParameters", default=UNSET)
-    open_tracking: OpenTrackingSubscriptionParameters | None | Unset = nested(
+    marketing: SubscriptionParameters | Unset | None = nested("SubscriptionParameters", default=UNSET)
+    open_tracking: OpenTrackingSubscriptionParameters | Unset | None = nested(
         "OpenTrackingSubscriptionParameters", default=UNSET
     )

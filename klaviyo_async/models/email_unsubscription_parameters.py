@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class EmailUnsubscriptionParameters(Model):
     """Schema `EmailUnsubscriptionParameters`."""
 
-    marketing: UnsubscriptionParameters | None | Unset = nested("UnsubscriptionParameters", default=UNSET)
-    open_tracking: OpenTrackingUnsubscriptionParameters | None | Unset = nested(
+    marketing: UnsubscriptionParameters | Unset | None = nested("UnsubscriptionParameters", default=UNSET)
+    open_tracking: OpenTrackingUnsubscriptionParameters | Unset | None = nested(
         "OpenTrackingUnsubscriptionParameters", default=UNSET
     )

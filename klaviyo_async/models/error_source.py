@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 class ErrorSource(Model):
     """Schema `ErrorSource`."""
 
-    pointer: str | None | Unset = UNSET
+    pointer: str | Unset | None = UNSET

@@ -36,10 +36,10 @@ class EventResponseObjectResource(Model):
 class EventResponseObjectResourceAttributes(Model):
     """Inline object `EventResponseObjectResourceAttributes`."""
 
-    timestamp: int | None | Unset = UNSET
-    event_properties: dict[str, Any] | None | Unset = UNSET
-    datetime: datetime | None | Unset = time(default=UNSET)
-    uuid: str | None | Unset = UNSET
+    timestamp: int | Unset | None = UNSET
+    event_properties: dict[str, Any] | Unset | None = UNSET
+    datetime: datetime | Unset | None = time(default=UNSET)
+    uuid: str | Unset | None = UNSET
 
 
 @model

@@ -28,7 +28,7 @@ class EventsBulkCreateQueryResourceObject(Model):
 class EventsBulkCreateQueryResourceObjectAttributes(Model):
     """Inline object `EventsBulkCreateQueryResourceObjectAttributes`."""
 
-    backfill: bool | None | Unset = UNSET
+    backfill: bool | Unset | None = UNSET
     profile: EventsBulkCreateQueryResourceObjectAttributesProfile = nested(
         "EventsBulkCreateQueryResourceObjectAttributesProfile"
     )

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class ExitIntent(Model):
     """Schema `ExitIntent`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     properties: TriggerBaseProperties | Unset = nested("TriggerBaseProperties", default=UNSET)
     type: Literal["exit_intent"] = "exit_intent"

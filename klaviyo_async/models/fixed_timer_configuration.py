@@ -22,4 +22,4 @@ class FixedTimerConfiguration(Model):
 
     type: Literal["fixed"] = "fixed"
     timezone: FixedTimerConfigurationTimezone
-    end_time: datetime | None | Unset = time(default=UNSET)
+    end_time: datetime | Unset | None = time(default=UNSET)

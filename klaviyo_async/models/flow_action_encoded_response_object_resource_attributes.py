@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 class FlowActionEncodedResponseObjectResourceAttributes(Model):
     """Inline object `FlowActionEncodedResponseObjectResourceAttributes`."""
 
-    created: datetime | None | Unset = time(default=UNSET)
-    updated: datetime | None | Unset = time(default=UNSET)
+    created: datetime | Unset | None = time(default=UNSET)
+    updated: datetime | Unset | None = time(default=UNSET)
     definition: (
         ActionOutputSplitAction
         | BackInStockDelayAction
@@ -61,8 +61,8 @@ class FlowActionEncodedResponseObjectResourceAttributes(Model):
         | CodeAction
         | MultiBranchSplitAction
         | ListUpdateAction
-        | None
         | Unset
+        | None
     ) = nested(
         Union(
             Variant("ActionOutputSplitAction", {"type": ("action-output-split",)}),

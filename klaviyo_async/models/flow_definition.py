@@ -1034,7 +1034,7 @@ class FlowDefinition(Model):
             )
         )
     )
-    profile_filter: FlowDefinitionProfileFilter | None | Unset = nested("FlowDefinitionProfileFilter", default=UNSET)
+    profile_filter: FlowDefinitionProfileFilter | Unset | None = nested("FlowDefinitionProfileFilter", default=UNSET)
     actions: list[
         ActionOutputSplitAction
         | BackInStockDelayAction
@@ -1083,7 +1083,7 @@ class FlowDefinition(Model):
         )
     )
     entry_action_id: str | None
-    reentry_criteria: ReentryCriteria | None | Unset = nested("ReentryCriteria", default=UNSET)
+    reentry_criteria: ReentryCriteria | Unset | None = nested("ReentryCriteria", default=UNSET)
 
 
 @model

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 class FlowEmail(Model):
     """Schema `FlowEmail`."""
 
-    from_email: str | None | Unset = UNSET
-    from_label: str | None | Unset = UNSET
-    reply_to_email: str | None | Unset = UNSET
-    cc_email: str | None | Unset = UNSET
-    bcc_email: str | None | Unset = UNSET
-    subject_line: str | None | Unset = UNSET
-    preview_text: str | None | Unset = UNSET
-    template_id: str | None | Unset = UNSET
+    from_email: str | Unset | None = UNSET
+    from_label: str | Unset | None = UNSET
+    reply_to_email: str | Unset | None = UNSET
+    cc_email: str | Unset | None = UNSET
+    bcc_email: str | Unset | None = UNSET
+    subject_line: str | Unset | None = UNSET
+    preview_text: str | Unset | None = UNSET
+    template_id: str | Unset | None = UNSET
     smart_sending_enabled: bool | Unset = UNSET
     transactional: bool | Unset = UNSET
     add_tracking_params: bool | Unset = UNSET
-    custom_tracking_params: list[UtmParam] | None | Unset = nested(Many("UtmParam"), default=UNSET)
-    additional_filters: FlowSmsAdditionalFilters | None | Unset = nested("FlowSmsAdditionalFilters", default=UNSET)
-    name: str | None | Unset = UNSET
-    id: str | None | Unset = UNSET
+    custom_tracking_params: list[UtmParam] | Unset | None = nested(Many("UtmParam"), default=UNSET)
+    additional_filters: FlowSmsAdditionalFilters | Unset | None = nested("FlowSmsAdditionalFilters", default=UNSET)
+    name: str | Unset | None = UNSET
+    id: str | Unset | None = UNSET

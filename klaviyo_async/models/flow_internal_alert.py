@@ -19,6 +19,6 @@ class FlowInternalAlert(Model):
     from_label: str | None
     to_emails: list[str]
     subject_line: str | None
-    template_id: str | None | Unset = UNSET
-    name: str | None | Unset = UNSET
-    id: str | None | Unset = UNSET
+    template_id: str | Unset | None = UNSET
+    name: str | Unset | None = UNSET
+    id: str | Unset | None = UNSET

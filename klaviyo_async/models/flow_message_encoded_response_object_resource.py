@@ -48,11 +48,11 @@ class FlowMessageEncodedResponseObjectResource(Model):
 class FlowMessageEncodedResponseObjectResourceAttributes(Model):
     """Inline object `FlowMessageEncodedResponseObjectResourceAttributes`."""
 
-    channel: str | None | Unset = UNSET
-    created: datetime | None | Unset = time(default=UNSET)
-    updated: datetime | None | Unset = time(default=UNSET)
+    channel: str | Unset | None = UNSET
+    created: datetime | Unset | None = time(default=UNSET)
+    updated: datetime | Unset | None = time(default=UNSET)
     definition: (
-        FlowEmail | FlowInternalAlert | FlowPushNotification | FlowSms | FlowWebhook | FlowWhatsApp | None | Unset
+        FlowEmail | FlowInternalAlert | FlowPushNotification | FlowSms | FlowWebhook | FlowWhatsApp | Unset | None
     ) = nested(
         Union(
             Variant(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class FlowPushNotification(Model):
     """Schema `FlowPushNotification`."""
 
-    title: str | None | Unset = UNSET
+    title: str | Unset | None = UNSET
     body: str
     sound: bool | Unset = UNSET
     badge: bool | Unset = UNSET
@@ -35,18 +35,18 @@ class FlowPushNotification(Model):
         ),
         default=UNSET,
     )
-    image_id: str | None | Unset = UNSET
-    dynamic_image: str | None | Unset = UNSET
-    video_asset_id: str | None | Unset = UNSET
+    image_id: str | Unset | None = UNSET
+    dynamic_image: str | Unset | None = UNSET
+    video_asset_id: str | Unset | None = UNSET
     on_open: Literal["home", "link", "open_url"] | str | Unset = UNSET
-    ios_link: str | None | Unset = UNSET
-    android_link: str | None | Unset = UNSET
-    web_url: str | None | Unset = UNSET
-    push_type: Literal["silent", "standard"] | str | None | Unset = UNSET
-    kv_pairs: dict[str, Any] | None | Unset = UNSET
-    conversion_metric_id: str | None | Unset = UNSET
+    ios_link: str | Unset | None = UNSET
+    android_link: str | Unset | None = UNSET
+    web_url: str | Unset | None = UNSET
+    push_type: Literal["silent", "standard"] | str | Unset | None = UNSET
+    kv_pairs: dict[str, Any] | Unset | None = UNSET
+    conversion_metric_id: str | Unset | None = UNSET
     smart_sending_enabled: bool | Unset = UNSET
-    additional_filters: FlowSmsAdditionalFilters | None | Unset = nested("FlowSmsAdditionalFilters", default=UNSET)
-    action_buttons: list[PushActionButton] | None | Unset = nested(Many("PushActionButton"), default=UNSET)
-    name: str | None | Unset = UNSET
-    id: str | None | Unset = UNSET
+    additional_filters: FlowSmsAdditionalFilters | Unset | None = nested("FlowSmsAdditionalFilters", default=UNSET)
+    action_buttons: list[PushActionButton] | Unset | None = nested(Many("PushActionButton"), default=UNSET)
+    name: str | Unset | None = UNSET
+    id: str | Unset | None = UNSET

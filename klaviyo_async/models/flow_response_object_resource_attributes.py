@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 class FlowResponseObjectResourceAttributes(Model):
     """Inline object `FlowResponseObjectResourceAttributes`."""
 
-    name: str | None | Unset = UNSET
-    status: str | None | Unset = UNSET
-    archived: bool | None | Unset = UNSET
-    created: datetime | None | Unset = time(default=UNSET)
-    updated: datetime | None | Unset = time(default=UNSET)
+    name: str | Unset | None = UNSET
+    status: str | Unset | None = UNSET
+    archived: bool | Unset | None = UNSET
+    created: datetime | Unset | None = time(default=UNSET)
+    updated: datetime | Unset | None = time(default=UNSET)
     trigger_type: (
         Literal["Added to List", "Date Based", "Low Inventory", "Metric", "Price Drop", "Unconfigured"]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET

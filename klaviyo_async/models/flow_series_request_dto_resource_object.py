@@ -76,7 +76,7 @@ class FlowSeriesRequestDTOResourceObjectAttributes(Model):
             ]
             | str
         ]
-        | None
         | Unset
+        | None
     ) = UNSET
-    filter: str | None | Unset = UNSET
+    filter: str | Unset | None = UNSET

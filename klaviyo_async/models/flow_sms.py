@@ -21,9 +21,9 @@ class FlowSms(Model):
     """Schema `FlowSms`."""
 
     body: str
-    image_id: str | None | Unset = UNSET
-    dynamic_image: str | None | Unset = UNSET
-    message_hierarchy: list[dict[str, Any]] | None | Unset = UNSET
+    image_id: str | Unset | None = UNSET
+    dynamic_image: str | Unset | None = UNSET
+    message_hierarchy: list[dict[str, Any]] | Unset | None = UNSET
     shorten_links: bool | Unset = UNSET
     include_contact_card: bool | Unset = UNSET
     add_org_prefix: bool | Unset = UNSET
@@ -33,8 +33,8 @@ class FlowSms(Model):
     sms_quiet_hours_enabled: bool | Unset = UNSET
     transactional: bool | Unset = UNSET
     add_tracking_params: bool | Unset = UNSET
-    custom_tracking_params: list[UtmParam] | None | Unset = nested(Many("UtmParam"), default=UNSET)
-    template_id: str | None | Unset = UNSET
-    additional_filters: FlowSmsAdditionalFilters | None | Unset = nested("FlowSmsAdditionalFilters", default=UNSET)
-    name: str | None | Unset = UNSET
-    id: str | None | Unset = UNSET
+    custom_tracking_params: list[UtmParam] | Unset | None = nested(Many("UtmParam"), default=UNSET)
+    template_id: str | Unset | None = UNSET
+    additional_filters: FlowSmsAdditionalFilters | Unset | None = nested("FlowSmsAdditionalFilters", default=UNSET)
+    name: str | Unset | None = UNSET
+    id: str | Unset | None = UNSET

@@ -75,7 +75,7 @@ class FlowValuesRequestDTOResourceObjectAttributes(Model):
             ]
             | str
         ]
-        | None
         | Unset
+        | None
     ) = UNSET
-    filter: str | None | Unset = UNSET
+    filter: str | Unset | None = UNSET

@@ -18,7 +18,7 @@ class FlowWebhook(Model):
     """Schema `FlowWebhook`."""
 
     url: str | None
-    headers: dict[str, Any] | None | Unset = UNSET
-    body: str | None | Unset = UNSET
-    name: str | None | Unset = UNSET
-    id: str | None | Unset = UNSET
+    headers: dict[str, Any] | Unset | None = UNSET
+    body: str | Unset | None = UNSET
+    name: str | Unset | None = UNSET
+    id: str | Unset | None = UNSET

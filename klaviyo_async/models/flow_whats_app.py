@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class FlowWhatsApp(Model):
     """Schema `FlowWhatsApp`."""
 
-    id: str | None | Unset = UNSET
-    name: str | None | Unset = UNSET
-    vendor_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    name: str | Unset | None = UNSET
+    vendor_id: str | Unset | None = UNSET
     smart_sending_enabled: bool | Unset = UNSET
     transactional: bool | Unset = UNSET
     add_tracking_params: bool | Unset = UNSET
-    additional_filters: FlowSmsAdditionalFilters | None | Unset = nested("FlowSmsAdditionalFilters", default=UNSET)
+    additional_filters: FlowSmsAdditionalFilters | Unset | None = nested("FlowSmsAdditionalFilters", default=UNSET)

@@ -67,6 +67,6 @@ class FlowsProfileMetricCondition(Model):
             Variant("SinceFlowStartDateFilter", {"type": ("date",), "operator": ("flow-start",)}),
         )
     )
-    metric_filters: list[ProfileMetricPropertyFilter] | None | Unset = nested(
+    metric_filters: list[ProfileMetricPropertyFilter] | Unset | None = nested(
         Many("ProfileMetricPropertyFilter"), default=UNSET
     )

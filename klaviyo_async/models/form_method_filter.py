@@ -21,4 +21,4 @@ class FormMethodFilter(Model):
 
     field: Literal["method"]
     method: Literal["form"]
-    filter: InStringArrayFilter | None | Unset = nested("InStringArrayFilter", default=UNSET)
+    filter: InStringArrayFilter | Unset | None = nested("InStringArrayFilter", default=UNSET)

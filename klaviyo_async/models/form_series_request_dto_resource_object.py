@@ -74,5 +74,5 @@ class FormSeriesRequestDTOResourceObjectAttributes(Model):
         )
     )
     interval: Literal["daily", "hourly", "monthly", "weekly"] | str
-    group_by: list[Literal["form_id", "form_version_id"] | str] | None | Unset = UNSET
-    filter: str | None | Unset = UNSET
+    group_by: list[Literal["form_id", "form_version_id"] | str] | Unset | None = UNSET
+    filter: str | Unset | None = UNSET

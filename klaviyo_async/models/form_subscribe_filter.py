@@ -21,4 +21,4 @@ class FormSubscribeFilter(Model):
 
     field: Literal["subscribe_method"]
     method: Literal["form"]
-    filter: InStringArrayFilter | None | Unset = nested("InStringArrayFilter", default=UNSET)
+    filter: InStringArrayFilter | Unset | None = nested("InStringArrayFilter", default=UNSET)

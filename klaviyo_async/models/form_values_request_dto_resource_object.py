@@ -73,5 +73,5 @@ class FormValuesRequestDTOResourceObjectAttributes(Model):
             Variant("CustomTimeframe", {}, ("start", "end"), ("start", "end")),
         )
     )
-    group_by: list[Literal["form_id", "form_version_id"] | str] | None | Unset = UNSET
-    filter: str | None | Unset = UNSET
+    group_by: list[Literal["form_id", "form_version_id"] | str] | Unset | None = UNSET
+    filter: str | Unset | None = UNSET

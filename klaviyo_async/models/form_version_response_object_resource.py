@@ -40,7 +40,7 @@ class FormVersionResponseObjectResourceAttributes(Model):
 
     form_type: Literal["banner", "embed", "flyout", "full_page", "popup"] | str
     variation_name: str
-    ab_test: FormVersionABTest | None | Unset = nested("FormVersionABTest", default=UNSET)
+    ab_test: FormVersionABTest | Unset | None = nested("FormVersionABTest", default=UNSET)
     status: Literal["draft", "live"] | str
     created_at: datetime = time()
     updated_at: datetime = time()

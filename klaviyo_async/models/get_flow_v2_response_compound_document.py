@@ -56,15 +56,15 @@ class GetFlowV2ResponseCompoundDocumentData(Model):
 class GetFlowV2ResponseCompoundDocumentDataAttributes(Model):
     """Inline object `GetFlowV2ResponseCompoundDocumentDataAttributes`."""
 
-    definition: FlowDefinition | None | Unset = nested("FlowDefinition", default=UNSET)
-    name: str | None | Unset = UNSET
-    status: str | None | Unset = UNSET
-    archived: bool | None | Unset = UNSET
-    created: datetime | None | Unset = time(default=UNSET)
-    updated: datetime | None | Unset = time(default=UNSET)
+    definition: FlowDefinition | Unset | None = nested("FlowDefinition", default=UNSET)
+    name: str | Unset | None = UNSET
+    status: str | Unset | None = UNSET
+    archived: bool | Unset | None = UNSET
+    created: datetime | Unset | None = time(default=UNSET)
+    updated: datetime | Unset | None = time(default=UNSET)
     trigger_type: (
         Literal["Added to List", "Date Based", "Low Inventory", "Metric", "Price Drop", "Unconfigured"]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET

@@ -55,8 +55,8 @@ class GetListRetrieveResponseCompoundDocumentData(Model):
 class GetListRetrieveResponseCompoundDocumentDataAttributes(Model):
     """Inline object `GetListRetrieveResponseCompoundDocumentDataAttributes`."""
 
-    profile_count: int | None | Unset = UNSET
-    name: str | None | Unset = UNSET
-    created: datetime | None | Unset = time(default=UNSET)
-    updated: datetime | None | Unset = time(default=UNSET)
-    opt_in_process: Literal["double_opt_in", "single_opt_in"] | str | None | Unset = UNSET
+    profile_count: int | Unset | None = UNSET
+    name: str | Unset | None = UNSET
+    created: datetime | Unset | None = time(default=UNSET)
+    updated: datetime | Unset | None = time(default=UNSET)
+    opt_in_process: Literal["double_opt_in", "single_opt_in"] | str | Unset | None = UNSET

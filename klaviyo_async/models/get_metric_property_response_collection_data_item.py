@@ -37,7 +37,7 @@ class GetMetricPropertyResponseCollectionDataItem(Model):
 class GetMetricPropertyResponseCollectionDataItemAttributes(Model):
     """Inline object `GetMetricPropertyResponseCollectionDataItemAttributes`."""
 
-    sample_values: list[float | str | bool] | None | Unset = UNSET
+    sample_values: list[float | str | bool] | Unset | None = UNSET
     label: str
     property: str
     inferred_type: str

@@ -56,11 +56,11 @@ class GetSegmentRetrieveResponseCompoundDocumentData(Model):
 class GetSegmentRetrieveResponseCompoundDocumentDataAttributes(Model):
     """Inline object `GetSegmentRetrieveResponseCompoundDocumentDataAttributes`."""
 
-    profile_count: int | None | Unset = UNSET
-    name: str | None | Unset = UNSET
-    definition: SegmentDefinition | None | Unset = nested("SegmentDefinition", default=UNSET)
-    created: datetime | None | Unset = time(default=UNSET)
-    updated: datetime | None | Unset = time(default=UNSET)
+    profile_count: int | Unset | None = UNSET
+    name: str | Unset | None = UNSET
+    definition: SegmentDefinition | Unset | None = nested("SegmentDefinition", default=UNSET)
+    created: datetime | Unset | None = time(default=UNSET)
+    updated: datetime | Unset | None = time(default=UNSET)
     is_active: bool
     is_processing: bool
     is_starred: bool

@@ -31,11 +31,11 @@ class GetTemplateDndResponseData(Model):
 class GetTemplateDndResponseDataAttributes(Model):
     """Inline object `GetTemplateDndResponseDataAttributes`."""
 
-    definition: TemplateDefinition | None | Unset = nested("TemplateDefinition", default=UNSET)
+    definition: TemplateDefinition | Unset | None = nested("TemplateDefinition", default=UNSET)
     name: str
     editor_type: str
     html: str
-    text: str | None | Unset = UNSET
-    amp: str | None | Unset = UNSET
-    created: datetime | None | Unset = time(default=UNSET)
-    updated: datetime | None | Unset = time(default=UNSET)
+    text: str | Unset | None = UNSET
+    amp: str | Unset | None = UNSET
+    created: datetime | Unset | None = time(default=UNSET)
+    updated: datetime | Unset | None = time(default=UNSET)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class GoToInbox(Model):
     """Schema `GoToInbox`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     submit: Literal[True] | Unset = UNSET
     type: Literal["go_to_inbox"] = "go_to_inbox"
-    properties: None | Unset = UNSET
+    properties: Unset | None = UNSET

@@ -18,4 +18,4 @@ class HasEmailMarketing(Model):
     """Schema `HasEmailMarketing`."""
 
     subscription: Literal["any"]
-    filters: None | Unset = UNSET
+    filters: Unset | None = UNSET

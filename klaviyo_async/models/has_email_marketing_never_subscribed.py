@@ -18,4 +18,4 @@ class HasEmailMarketingNeverSubscribed(Model):
     """Schema `HasEmailMarketingNeverSubscribed`."""
 
     subscription: Literal["never_subscribed"]
-    filters: None | Unset = UNSET
+    filters: Unset | None = UNSET

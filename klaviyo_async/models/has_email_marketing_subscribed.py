@@ -46,8 +46,8 @@ class HasEmailMarketingSubscribed(Model):
             | ManualAddManualMethodFilter
             | ShopifyIntegrationMethodFilter
         ]
-        | None
         | Unset
+        | None
     ) = nested(
         Many(
             Union(

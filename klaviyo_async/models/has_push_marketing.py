@@ -20,4 +20,4 @@ class HasPushMarketing(Model):
     """Schema `HasPushMarketing`."""
 
     subscription: Literal["any"]
-    filters: list[StatusDateFilter] | None | Unset = nested(Many("StatusDateFilter"), default=UNSET)
+    filters: list[StatusDateFilter] | Unset | None = nested(Many("StatusDateFilter"), default=UNSET)

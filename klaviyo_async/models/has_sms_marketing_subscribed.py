@@ -42,8 +42,8 @@ class HasSMSMarketingSubscribed(Model):
             | ShopifyIntegrationMethodFilter
             | SubscribedSMSIsRcsCapableFilter
         ]
-        | None
         | Unset
+        | None
     ) = nested(
         Many(
             Union(

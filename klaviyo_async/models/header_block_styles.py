@@ -17,35 +17,35 @@ if TYPE_CHECKING:
 class HeaderBlockStyles(Model):
     """Schema `HeaderBlockStyles`."""
 
-    block_background_color: str | None | Unset = UNSET
-    block_padding_bottom: int | None | Unset = UNSET
-    block_padding_left: int | None | Unset = UNSET
-    block_padding_right: int | None | Unset = UNSET
-    block_padding_top: int | None | Unset = UNSET
-    border_color: str | None | Unset = UNSET
-    border_radius: int | None | Unset = UNSET
+    block_background_color: str | Unset | None = UNSET
+    block_padding_bottom: int | Unset | None = UNSET
+    block_padding_left: int | Unset | None = UNSET
+    block_padding_right: int | Unset | None = UNSET
+    block_padding_top: int | Unset | None = UNSET
+    border_color: str | Unset | None = UNSET
+    border_radius: int | Unset | None = UNSET
     border_style: (
-        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | None | Unset
+        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | Unset | None
     ) = UNSET
-    border_width: int | None | Unset = UNSET
-    color: str | None | Unset = UNSET
-    desktop_layout: Literal["centered", "inline", "links", "stacked"] | str | None | Unset = UNSET
-    font_family: str | None | Unset = UNSET
-    font_size: int | None | Unset = UNSET
-    font_style: Literal["italic", "normal"] | str | None | Unset = UNSET
-    font_weight: str | None | Unset = UNSET
-    inner_padding_bottom: int | None | Unset = UNSET
-    inner_padding_left: int | None | Unset = UNSET
-    inner_padding_right: int | None | Unset = UNSET
-    inner_padding_top: int | None | Unset = UNSET
-    item_align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    item_spacing: int | None | Unset = UNSET
-    item_spacing_type: Literal["auto", "manual"] | str | None | Unset = UNSET
-    letter_spacing: int | None | Unset = UNSET
-    logo_align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    logo_link_spacing: int | None | Unset = UNSET
-    mobile_layout: Literal["inline", "links", "links-stacked", "logo-stacked", "stacked"] | str | None | Unset = UNSET
-    mobile_spacing: int | None | Unset = UNSET
-    mobile_wrap: bool | None | Unset = UNSET
-    text_decoration: str | None | Unset = UNSET
-    vertical_align: Literal["baseline", "bottom", "middle", "top"] | str | None | Unset = UNSET
+    border_width: int | Unset | None = UNSET
+    color: str | Unset | None = UNSET
+    desktop_layout: Literal["centered", "inline", "links", "stacked"] | str | Unset | None = UNSET
+    font_family: str | Unset | None = UNSET
+    font_size: int | Unset | None = UNSET
+    font_style: Literal["italic", "normal"] | str | Unset | None = UNSET
+    font_weight: str | Unset | None = UNSET
+    inner_padding_bottom: int | Unset | None = UNSET
+    inner_padding_left: int | Unset | None = UNSET
+    inner_padding_right: int | Unset | None = UNSET
+    inner_padding_top: int | Unset | None = UNSET
+    item_align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    item_spacing: int | Unset | None = UNSET
+    item_spacing_type: Literal["auto", "manual"] | str | Unset | None = UNSET
+    letter_spacing: int | Unset | None = UNSET
+    logo_align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    logo_link_spacing: int | Unset | None = UNSET
+    mobile_layout: Literal["inline", "links", "links-stacked", "logo-stacked", "stacked"] | str | Unset | None = UNSET
+    mobile_spacing: int | Unset | None = UNSET
+    mobile_wrap: bool | Unset | None = UNSET
+    text_decoration: str | Unset | None = UNSET
+    vertical_align: Literal["baseline", "bottom", "middle", "top"] | str | Unset | None = UNSET

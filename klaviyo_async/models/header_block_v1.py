@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 class HeaderBlockV1(Model):
     """Schema `HeaderBlockV1`."""
 
-    id: str | None | Unset = UNSET
-    data_id: str | None | Unset = UNSET
-    universal_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    data_id: str | Unset | None = UNSET
+    universal_id: str | Unset | None = UNSET
     content_type: Literal["block"]
     type: Literal["header"] = "header"
     data: HeaderBlockData | None = nested("HeaderBlockData")
-    subblocks: list[HeaderLinkSubBlock | HeaderImageSubBlock | HeaderLogoSubBlock] | None | Unset = nested(
+    subblocks: list[HeaderLinkSubBlock | HeaderImageSubBlock | HeaderLogoSubBlock] | Unset | None = nested(
         Many(
             Union(
                 Variant(

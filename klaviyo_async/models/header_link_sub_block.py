@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class HeaderLinkSubBlock(Model):
     """Schema `HeaderLinkSubBlock`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["header_link_bar_button"] = "header_link_bar_button"
-    background_color: str | None | Unset = UNSET
-    content: str | None | Unset = UNSET
-    drop_shadow_color: str | None | Unset = UNSET
-    href: str | None | Unset = UNSET
-    show_on: Literal["all", "desktop", "mobile"] | str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
+    content: str | Unset | None = UNSET
+    drop_shadow_color: str | Unset | None = UNSET
+    href: str | Unset | None = UNSET
+    show_on: Literal["all", "desktop", "mobile"] | str | Unset | None = UNSET

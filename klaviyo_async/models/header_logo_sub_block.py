@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 class HeaderLogoSubBlock(Model):
     """Schema `HeaderLogoSubBlock`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["header_link_bar_logo"] = "header_link_bar_logo"
-    alt_text: str | None | Unset = UNSET
-    asset_id: str | None | Unset = UNSET
-    height: int | None | Unset = UNSET
-    href: str | None | Unset = UNSET
-    max_width: int | None | Unset = UNSET
-    show_on: Literal["all", "desktop", "mobile"] | str | None | Unset = UNSET
-    src: str | None | Unset = UNSET
-    width: int | None | Unset = UNSET
+    alt_text: str | Unset | None = UNSET
+    asset_id: str | Unset | None = UNSET
+    height: int | Unset | None = UNSET
+    href: str | Unset | None = UNSET
+    max_width: int | Unset | None = UNSET
+    show_on: Literal["all", "desktop", "mobile"] | str | Unset | None = UNSET
+    src: str | Unset | None = UNSET
+    width: int | Unset | None = UNSET

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class Heading1Style(Model):
     """Schema `Heading1Style`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     style_type: Literal["heading-1-styles"]
     styles: HeadingStyleStyles = nested("HeadingStyleStyles")

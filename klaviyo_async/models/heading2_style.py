@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class Heading2Style(Model):
     """Schema `Heading2Style`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     style_type: Literal["heading-2-styles"]
     styles: HeadingStyleStyles = nested("HeadingStyleStyles")

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class Heading3Style(Model):
     """Schema `Heading3Style`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     style_type: Literal["heading-3-styles"]
     styles: HeadingStyleStyles = nested("HeadingStyleStyles")

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class Heading4Style(Model):
     """Schema `Heading4Style`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     style_type: Literal["heading-4-styles"]
     styles: HeadingStyleStyles = nested("HeadingStyleStyles")

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 class HorizontalRuleBlockStyles(Model):
     """Schema `HorizontalRuleBlockStyles`."""
 
-    block_background_color: str | None | Unset = UNSET
-    block_padding_bottom: int | None | Unset = UNSET
-    block_padding_left: int | None | Unset = UNSET
-    block_padding_right: int | None | Unset = UNSET
-    block_padding_top: int | None | Unset = UNSET
-    border_color: str | None | Unset = UNSET
+    block_background_color: str | Unset | None = UNSET
+    block_padding_bottom: int | Unset | None = UNSET
+    block_padding_left: int | Unset | None = UNSET
+    block_padding_right: int | Unset | None = UNSET
+    block_padding_top: int | Unset | None = UNSET
+    border_color: str | Unset | None = UNSET
     border_style: (
-        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | None | Unset
+        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | Unset | None
     ) = UNSET
-    border_width: int | None | Unset = UNSET
-    mobile_stretch_content: bool | None | Unset = UNSET
+    border_width: int | Unset | None = UNSET
+    mobile_stretch_content: bool | Unset | None = UNSET

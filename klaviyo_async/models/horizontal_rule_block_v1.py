@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class HorizontalRuleBlockV1(Model):
     """Schema `HorizontalRuleBlockV1`."""
 
-    id: str | None | Unset = UNSET
-    data_id: str | None | Unset = UNSET
-    universal_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    data_id: str | Unset | None = UNSET
+    universal_id: str | Unset | None = UNSET
     content_type: Literal["block"]
     type: Literal["horizontal_rule"] = "horizontal_rule"
     data: HorizontalRuleBlockData | None = nested("HorizontalRuleBlockData")

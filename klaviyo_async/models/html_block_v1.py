@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class HTMLBlockV1(Model):
     """Schema `HTMLBlockV1`."""
 
-    id: str | None | Unset = UNSET
-    data_id: str | None | Unset = UNSET
-    universal_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    data_id: str | Unset | None = UNSET
+    universal_id: str | Unset | None = UNSET
     content_type: Literal["block"]
     type: Literal["html"] = "html"
     data: HTMLBlockDataV1 = nested("HTMLBlockDataV1")

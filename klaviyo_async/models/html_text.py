@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class HTMLText(Model):
     """Schema `HTMLText`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["html_text"] = "html_text"
     styles: HTMLTextStyles | Unset = nested("HTMLTextStyles", default=UNSET)
     properties: HTMLTextProperties | Unset = nested("HTMLTextProperties", default=UNSET)

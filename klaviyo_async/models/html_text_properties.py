@@ -18,5 +18,5 @@ class HTMLTextProperties(Model):
     """Schema `HTMLTextProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
     content: str | Unset = UNSET

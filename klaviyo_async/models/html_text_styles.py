@@ -18,4 +18,4 @@ class HTMLTextStyles(Model):
     """Schema `HTMLTextStyles`."""
 
     padding: Padding | Unset = nested("Padding", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET

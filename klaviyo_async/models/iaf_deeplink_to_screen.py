@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class IafDeeplinkToScreen(Model):
     """Schema `IafDeeplinkToScreen`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     submit: Literal[True] | Unset = UNSET
     type: Literal["iaf_deeplink_to_screen"] = "iaf_deeplink_to_screen"
     properties: IafDeeplinkToScreenProperties = nested("IafDeeplinkToScreenProperties")

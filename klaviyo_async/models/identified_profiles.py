@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class IdentifiedProfiles(Model):
     """Schema `IdentifiedProfiles`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     properties: TriggerBaseProperties | Unset = nested("TriggerBaseProperties", default=UNSET)
     type: Literal["identified_profiles"] = "identified_profiles"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Image(Model):
     """Schema `Image`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["image"] = "image"
     styles: ImageStyles | Unset = nested("ImageStyles", default=UNSET)
     properties: ImageProperties = nested("ImageProperties")
@@ -51,8 +51,8 @@ class Image(Model):
         | SubmitBackInStock
         | SkipToSuccess
         | IafDeeplinkToScreen
-        | None
         | Unset
+        | None
     ) = nested(
         Union(
             Variant("Close", {"type": ("close",)}),

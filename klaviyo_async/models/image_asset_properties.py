@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class ImageAssetProperties(Model):
     """Schema `ImageAssetProperties`."""
 
-    src: str | None | Unset = UNSET
-    alt_text: str | None | Unset = UNSET
-    original_image_url: str | None | Unset = UNSET
-    id: int | None | Unset = UNSET
-    asset_id: int | None | Unset = UNSET
+    src: str | Unset | None = UNSET
+    alt_text: str | Unset | None = UNSET
+    original_image_url: str | Unset | None = UNSET
+    id: int | Unset | None = UNSET
+    asset_id: int | Unset | None = UNSET

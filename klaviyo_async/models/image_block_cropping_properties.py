@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class ImageBlockCroppingProperties(Model):
     """Schema `ImageBlockCroppingProperties`."""
 
-    aspect_ratio: str | None | Unset = UNSET
-    asset_id: str | None | Unset = UNSET
-    height: int | None | Unset = UNSET
-    src: str | None | Unset = UNSET
-    width: int | None | Unset = UNSET
-    x: int | None | Unset = UNSET
-    y: int | None | Unset = UNSET
+    aspect_ratio: str | Unset | None = UNSET
+    asset_id: str | Unset | None = UNSET
+    height: int | Unset | None = UNSET
+    src: str | Unset | None = UNSET
+    width: int | Unset | None = UNSET
+    x: int | Unset | None = UNSET
+    y: int | Unset | None = UNSET

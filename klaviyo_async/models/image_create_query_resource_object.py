@@ -25,6 +25,6 @@ class ImageCreateQueryResourceObject(Model):
 class ImageCreateQueryResourceObjectAttributes(Model):
     """Inline object `ImageCreateQueryResourceObjectAttributes`."""
 
-    name: str | None | Unset = UNSET
+    name: str | Unset | None = UNSET
     import_from_url: str
-    hidden: bool | None | Unset = UNSET
+    hidden: bool | Unset | None = UNSET

@@ -28,5 +28,5 @@ class ImagePartialUpdateQueryResourceObject(Model):
 class ImagePartialUpdateQueryResourceObjectAttributes(Model):
     """Inline object `ImagePartialUpdateQueryResourceObjectAttributes`."""
 
-    name: str | None | Unset = UNSET
-    hidden: bool | None | Unset = UNSET
+    name: str | Unset | None = UNSET
+    hidden: bool | Unset | None = UNSET

@@ -21,6 +21,6 @@ class ImageProperties(Model):
     """Schema `ImageProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
     image: ImageAssetProperties | None = nested("ImageAssetProperties")
-    additional_fields: list[AdditionalField] | None | Unset = nested(Many("AdditionalField"), default=UNSET)
+    additional_fields: list[AdditionalField] | Unset | None = nested(Many("AdditionalField"), default=UNSET)

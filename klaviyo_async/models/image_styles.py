@@ -21,7 +21,7 @@ class ImageStyles(Model):
     """Schema `ImageStyles`."""
 
     horizontal_alignment: Literal["center", "left", "right"] | str | Unset = UNSET
-    width: int | None | Unset = UNSET
+    width: int | Unset | None = UNSET
     padding: Padding | Unset = nested("Padding", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
     drop_shadow: ImageDropShadowStyles | Unset = nested("ImageDropShadowStyles", default=UNSET)

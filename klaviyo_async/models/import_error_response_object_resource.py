@@ -32,4 +32,4 @@ class ImportErrorResponseObjectResourceAttributes(Model):
     title: str
     detail: str
     source: ErrorSource = nested("ErrorSource")
-    original_payload: dict[str, Any] | None | Unset = UNSET
+    original_payload: dict[str, Any] | Unset | None = UNSET

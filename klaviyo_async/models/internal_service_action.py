@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class InternalServiceAction(Model):
     """Schema `InternalServiceAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["internal-service"] = "internal-service"
-    links: Link | None | Unset = nested("Link", default=UNSET)
-    data: InternalServiceActionData | None | Unset = nested("InternalServiceActionData", default=UNSET)
+    links: Link | Unset | None = nested("Link", default=UNSET)
+    data: InternalServiceActionData | Unset | None = nested("InternalServiceActionData", default=UNSET)

@@ -27,8 +27,8 @@ class InternalServiceActionData(Model):
         | InternalTrackEventData
         | InternalScheduledReportBuilderReportData
         | InternalUnknownServiceData
-        | None
         | Unset
+        | None
     ) = nested(
         Union(
             Variant("InternalScheduledReportData", {"service_method_type": ("schedule-report",)}),

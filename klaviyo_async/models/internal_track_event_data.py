@@ -18,6 +18,6 @@ class InternalTrackEventData(Model):
     """Schema `InternalTrackEventData`."""
 
     service_method_type: Literal["track-event"]
-    event_key: str | None | Unset = UNSET
-    event_payload: dict[str, Any] | None | Unset = UNSET
-    tracking_company_id: str | None | Unset = UNSET
+    event_key: str | Unset | None = UNSET
+    event_payload: dict[str, Any] | Unset | None = UNSET
+    tracking_company_id: str | Unset | None = UNSET

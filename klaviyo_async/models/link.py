@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 class Link(Model):
     """Schema `Link`."""
 
-    next: str | None | Unset = UNSET
+    next: str | Unset | None = UNSET

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class LinkStyle(Model):
     """Schema `LinkStyle`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     style_type: Literal["link-styles"]
     styles: LinkStyleStyles = nested("LinkStyleStyles")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class LinkStyleStyles(Model):
     """Schema `LinkStyleStyles`."""
 
-    color: str | None | Unset = UNSET
-    font_style: Literal["italic", "normal"] | str | None | Unset = UNSET
-    font_weight: str | None | Unset = UNSET
-    text_decoration: str | None | Unset = UNSET
+    color: str | Unset | None = UNSET
+    font_style: Literal["italic", "normal"] | str | Unset | None = UNSET
+    font_weight: str | Unset | None = UNSET
+    text_decoration: str | Unset | None = UNSET

@@ -26,4 +26,4 @@ class ListCreateQueryResourceObjectAttributes(Model):
     """Inline object `ListCreateQueryResourceObjectAttributes`."""
 
     name: str
-    opt_in_process: Literal["double_opt_in", "single_opt_in"] | str | None | Unset = UNSET
+    opt_in_process: Literal["double_opt_in", "single_opt_in"] | str | Unset | None = UNSET

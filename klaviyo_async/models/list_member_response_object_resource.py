@@ -22,7 +22,7 @@ class ListMemberResponseObjectResource(Model):
     """Schema `ListMemberResponseObjectResource`."""
 
     type: Literal["profile"] = "profile"
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     attributes: ListMemberResponseObjectResourceAttributes = nested("ListMemberResponseObjectResourceAttributes")
     relationships: ProfileResponseObjectResourceRelationships | Unset = nested(
         "ProfileResponseObjectResourceRelationships", default=UNSET

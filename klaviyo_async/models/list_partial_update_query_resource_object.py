@@ -28,5 +28,5 @@ class ListPartialUpdateQueryResourceObject(Model):
 class ListPartialUpdateQueryResourceObjectAttributes(Model):
     """Inline object `ListPartialUpdateQueryResourceObjectAttributes`."""
 
-    name: str | None | Unset = UNSET
-    opt_in_process: Literal["double_opt_in", "single_opt_in"] | str | None | Unset = UNSET
+    name: str | Unset | None = UNSET
+    opt_in_process: Literal["double_opt_in", "single_opt_in"] | str | Unset | None = UNSET

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class ListResponseObjectResourceAttributes(Model):
     """Inline object `ListResponseObjectResourceAttributes`."""
 
-    name: str | None | Unset = UNSET
-    created: datetime | None | Unset = time(default=UNSET)
-    updated: datetime | None | Unset = time(default=UNSET)
-    opt_in_process: Literal["double_opt_in", "single_opt_in"] | str | None | Unset = UNSET
+    name: str | Unset | None = UNSET
+    created: datetime | Unset | None = time(default=UNSET)
+    updated: datetime | Unset | None = time(default=UNSET)
+    opt_in_process: Literal["double_opt_in", "single_opt_in"] | str | Unset | None = UNSET

@@ -18,4 +18,4 @@ class ListTrigger(Model):
     """Schema `ListTrigger`."""
 
     type: Literal["list"] = "list"
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class ListUpdateAction(Model):
     """Schema `ListUpdateAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     data: ListUpdateActionData = nested("ListUpdateActionData")
     type: Literal["list-update"] = "list-update"
-    links: Link | None | Unset = nested("Link", default=UNSET)
+    links: Link | Unset | None = nested("Link", default=UNSET)

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class ListsAndSegments(Model):
     """Schema `ListsAndSegments`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["lists_and_segments"] = "lists_and_segments"
     properties: ListsAndSegmentsProperties = nested("ListsAndSegmentsProperties")

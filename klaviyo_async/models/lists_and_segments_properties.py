@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 class ListsAndSegmentsProperties(Model):
     """Schema `ListsAndSegmentsProperties`."""
 
-    allow_list: list[str] | None | Unset = UNSET
-    deny_list: list[str] | None | Unset = UNSET
+    allow_list: list[str] | Unset | None = UNSET
+    deny_list: list[str] | Unset | None = UNSET

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class Location(Model):
     """Schema `Location`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["location"] = "location"
     properties: LocationProperties = nested("LocationProperties")

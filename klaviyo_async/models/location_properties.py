@@ -25,8 +25,8 @@ class LocationProperties(Model):
             | str
             | LocationPropertiesAllowList
         ]
-        | None
         | Unset
+        | None
     ) = UNSET
     deny_list: (
         list[
@@ -34,6 +34,6 @@ class LocationProperties(Model):
             | str
             | LocationPropertiesAllowList
         ]
-        | None
         | Unset
+        | None
     ) = UNSET

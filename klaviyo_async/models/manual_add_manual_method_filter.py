@@ -21,4 +21,4 @@ class ManualAddManualMethodFilter(Model):
 
     field: Literal["method"]
     method: Literal["manual_add"]
-    filter: InStringArrayFilter | None | Unset = nested("InStringArrayFilter", default=UNSET)
+    filter: InStringArrayFilter | Unset | None = nested("InStringArrayFilter", default=UNSET)

@@ -21,4 +21,4 @@ class ManualImportManualMethodFilter(Model):
 
     field: Literal["method"]
     method: Literal["manual_import"]
-    filter: InStringArrayFilter | None | Unset = nested("InStringArrayFilter", default=UNSET)
+    filter: InStringArrayFilter | Unset | None = nested("InStringArrayFilter", default=UNSET)

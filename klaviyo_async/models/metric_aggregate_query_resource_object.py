@@ -30,10 +30,10 @@ class MetricAggregateQueryResourceObjectAttributes(Model):
     metric_id: str
     page_cursor: str | Unset = UNSET
     measurements: list[Literal["count", "sum_value", "unique"] | str]
-    interval: Literal["day", "hour", "month", "week"] | str | None | Unset = UNSET
-    page_size: int | None | Unset = UNSET
-    by: list[MetricAggregateQueryResourceObjectAttributesBy] | None | Unset = UNSET
-    return_fields: list[str] | None | Unset = UNSET
+    interval: Literal["day", "hour", "month", "week"] | str | Unset | None = UNSET
+    page_size: int | Unset | None = UNSET
+    by: list[MetricAggregateQueryResourceObjectAttributesBy] | Unset | None = UNSET
+    return_fields: list[str] | Unset | None = UNSET
     filter: list[str]
-    timezone: str | None | Unset = UNSET
+    timezone: str | Unset | None = UNSET
     sort: MetricAggregateQueryResourceObjectAttributesSort | Unset = UNSET

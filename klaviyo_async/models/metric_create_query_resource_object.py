@@ -26,4 +26,4 @@ class MetricCreateQueryResourceObjectAttributes(Model):
     """Inline object `MetricCreateQueryResourceObjectAttributes`."""
 
     name: str
-    service: str | None | Unset = UNSET
+    service: str | Unset | None = UNSET

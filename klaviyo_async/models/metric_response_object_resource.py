@@ -33,10 +33,10 @@ class MetricResponseObjectResource(Model):
 class MetricResponseObjectResourceAttributes(Model):
     """Inline object `MetricResponseObjectResourceAttributes`."""
 
-    name: str | None | Unset = UNSET
-    created: str | None | Unset = UNSET
-    updated: str | None | Unset = UNSET
-    integration: dict[str, Any] | None | Unset = UNSET
+    name: str | Unset | None = UNSET
+    created: str | Unset | None = UNSET
+    updated: str | Unset | None = UNSET
+    integration: dict[str, Any] | Unset | None = UNSET
 
 
 @model

@@ -20,8 +20,8 @@ class MetricTrigger(Model):
     """Schema `MetricTrigger`."""
 
     type: Literal["metric"] = "metric"
-    id: str | None | Unset = UNSET
-    trigger_filter: MetricTriggerTriggerFilter | None | Unset = nested("MetricTriggerTriggerFilter", default=UNSET)
+    id: str | Unset | None = UNSET
+    trigger_filter: MetricTriggerTriggerFilter | Unset | None = nested("MetricTriggerTriggerFilter", default=UNSET)
 
 
 @model

@@ -17,5 +17,5 @@ if TYPE_CHECKING:
 class MobileOverlay(Model):
     """Schema `MobileOverlay`."""
 
-    color: str | None | Unset = UNSET
+    color: str | Unset | None = UNSET
     enabled: Literal[False] | Unset = UNSET

@@ -22,7 +22,7 @@ class MobilePushBadge(Model):
     """Schema `MobilePushBadge`."""
 
     display: Literal[True]
-    badge_options: CampaignMessageIncrement | CampaignMessageStaticCount | CampaignMessageProperty | None | Unset = (
+    badge_options: CampaignMessageIncrement | CampaignMessageStaticCount | CampaignMessageProperty | Unset | None = (
         nested(
             Union(
                 Variant("CampaignMessageIncrement", {"badge_config": ("increment_one",)}),

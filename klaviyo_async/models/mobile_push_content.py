@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class MobilePushContent(Model):
     """Schema `MobilePushContent`."""
 
-    title: str | None | Unset = UNSET
-    body: str | None | Unset = UNSET
-    dynamic_image: str | None | Unset = UNSET
-    action_buttons: list[PushActionButtonDefinition] | None | Unset = nested(
+    title: str | Unset | None = UNSET
+    body: str | Unset | None = UNSET
+    dynamic_image: str | Unset | None = UNSET
+    action_buttons: list[PushActionButtonDefinition] | Unset | None = nested(
         Many("PushActionButtonDefinition"), default=UNSET
     )

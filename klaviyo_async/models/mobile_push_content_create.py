@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class MobilePushContentCreate(Model):
     """Schema `MobilePushContentCreate`."""
 
-    title: str | None | Unset = UNSET
+    title: str | Unset | None = UNSET
     body: str
-    dynamic_image: str | None | Unset = UNSET
-    action_buttons: list[PushActionButtonDefinition] | None | Unset = nested(
+    dynamic_image: str | Unset | None = UNSET
+    action_buttons: list[PushActionButtonDefinition] | Unset | None = nested(
         Many("PushActionButtonDefinition"), default=UNSET
     )

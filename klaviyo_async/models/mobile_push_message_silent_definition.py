@@ -19,4 +19,4 @@ class MobilePushMessageSilentDefinition(Model):
 
     channel: Literal["mobile_push"]
     notification_type: Literal["silent"]
-    kv_pairs: dict[str, Any] | None | Unset = UNSET
+    kv_pairs: dict[str, Any] | Unset | None = UNSET

@@ -18,5 +18,5 @@ class MobilePushMessageSilentDefinitionCreate(Model):
     """Schema `MobilePushMessageSilentDefinitionCreate`."""
 
     channel: Literal["mobile_push"]
-    kv_pairs: dict[str, Any] | None | Unset = UNSET
+    kv_pairs: dict[str, Any] | Unset | None = UNSET
     notification_type: Literal["silent"] | Unset = UNSET

@@ -23,5 +23,5 @@ class MobilePushMessageStandardDefinition(Model):
     channel: Literal["mobile_push"]
     notification_type: Literal["standard"]
     content: MobilePushContent = nested("MobilePushContent")
-    kv_pairs: dict[str, Any] | None | Unset = UNSET
-    options: MobilePushOptions | None | Unset = nested("MobilePushOptions", default=UNSET)
+    kv_pairs: dict[str, Any] | Unset | None = UNSET
+    options: MobilePushOptions | Unset | None = nested("MobilePushOptions", default=UNSET)

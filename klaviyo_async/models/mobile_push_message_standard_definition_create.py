@@ -22,6 +22,6 @@ class MobilePushMessageStandardDefinitionCreate(Model):
 
     channel: Literal["mobile_push"]
     content: MobilePushContentCreate = nested("MobilePushContentCreate")
-    kv_pairs: dict[str, Any] | None | Unset = UNSET
-    options: MobilePushOptions | None | Unset = nested("MobilePushOptions", default=UNSET)
+    kv_pairs: dict[str, Any] | Unset | None = UNSET
+    options: MobilePushOptions | Unset | None = nested("MobilePushOptions", default=UNSET)
     notification_type: Literal["standard"] | Unset = UNSET

@@ -21,7 +21,7 @@ class MobilePushMessageStandardDefinitionUpdate(Model):
     """Schema `MobilePushMessageStandardDefinitionUpdate`."""
 
     channel: Literal["mobile_push"]
-    kv_pairs: dict[str, Any] | None | Unset = UNSET
-    content: MobilePushContentUpdate | None | Unset = nested("MobilePushContentUpdate", default=UNSET)
-    options: MobilePushOptions | None | Unset = nested("MobilePushOptions", default=UNSET)
+    kv_pairs: dict[str, Any] | Unset | None = UNSET
+    content: MobilePushContentUpdate | Unset | None = nested("MobilePushContentUpdate", default=UNSET)
+    options: MobilePushOptions | Unset | None = nested("MobilePushOptions", default=UNSET)
     notification_type: Literal["standard"] | Unset = UNSET

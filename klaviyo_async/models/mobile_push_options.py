@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class MobilePushOptions(Model):
     """Schema `MobilePushOptions`."""
 
-    on_open: PushOnOpenApp | PushOnOpenDeepLink | PushOnOpenWebUrl | None | Unset = nested(
+    on_open: PushOnOpenApp | PushOnOpenDeepLink | PushOnOpenWebUrl | Unset | None = nested(
         Union(
             Variant("PushOnOpenApp", {"type": ("open_app",)}),
             Variant("PushOnOpenDeepLink", {"type": ("deep_link",)}),
@@ -29,8 +29,8 @@ class MobilePushOptions(Model):
         ),
         default=UNSET,
     )
-    badge: MobilePushBadge | MobilePushNoBadge | None | Unset = nested(
+    badge: MobilePushBadge | MobilePushNoBadge | Unset | None = nested(
         Union(Variant("MobilePushBadge", {"display": (True,)}), Variant("MobilePushNoBadge", {"display": (False,)})),
         default=UNSET,
     )
-    play_sound: bool | None | Unset = UNSET
+    play_sound: bool | Unset | None = UNSET

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class MobileStyle(Model):
     """Schema `MobileStyle`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     style_type: Literal["mobile-styles"]
     properties: MobileStyleProperties = nested("MobileStyleProperties")
     styles: MobileStyleStyles = nested("MobileStyleStyles")

@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 class MobileStyleProperties(Model):
     """Schema `MobileStyleProperties`."""
 
-    mobile_padding_override: bool | None | Unset = UNSET
+    mobile_padding_override: bool | Unset | None = UNSET

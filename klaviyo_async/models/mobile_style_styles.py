@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class MobileStyleStyles(Model):
     """Schema `MobileStyleStyles`."""
 
-    mobile_block_padding_left: int | None | Unset = UNSET
-    mobile_block_padding_right: int | None | Unset = UNSET
-    mobile_margin: int | None | Unset = UNSET
-    mobile_padding_bottom: int | None | Unset = UNSET
-    mobile_padding_left: int | None | Unset = UNSET
-    mobile_padding_right: int | None | Unset = UNSET
-    mobile_padding_top: int | None | Unset = UNSET
+    mobile_block_padding_left: int | Unset | None = UNSET
+    mobile_block_padding_right: int | Unset | None = UNSET
+    mobile_margin: int | Unset | None = UNSET
+    mobile_padding_bottom: int | Unset | None = UNSET
+    mobile_padding_left: int | Unset | None = UNSET
+    mobile_padding_right: int | Unset | None = UNSET
+    mobile_padding_top: int | Unset | None = UNSET

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class MultiBranchSplitAction(Model):
     """Schema `MultiBranchSplitAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["multi-branch-split"] = "multi-branch-split"
-    links: None | Unset = UNSET
-    data: MultiBranchSplitActionData | None | Unset = nested("MultiBranchSplitActionData", default=UNSET)
+    links: Unset | None = UNSET
+    data: MultiBranchSplitActionData | Unset | None = nested("MultiBranchSplitActionData", default=UNSET)

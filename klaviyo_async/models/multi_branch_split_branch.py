@@ -42,13 +42,13 @@ class MultiBranchSplitBranch(Model):
     """Schema `MultiBranchSplitBranch`."""
 
     branch_id: str
-    order: int | None | Unset = UNSET
+    order: int | Unset | None = UNSET
     is_else: bool | Unset = UNSET
-    branch_filter: MultiBranchSplitBranchBranchFilter | None | Unset = nested(
+    branch_filter: MultiBranchSplitBranchBranchFilter | Unset | None = nested(
         "MultiBranchSplitBranchBranchFilter", default=UNSET
     )
-    links: Link | None | Unset = nested("Link", default=UNSET)
-    name: str | None | Unset = UNSET
+    links: Link | Unset | None = nested("Link", default=UNSET)
+    name: str | Unset | None = UNSET
 
 
 @model

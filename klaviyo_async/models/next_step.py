@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class NextStep(Model):
     """Schema `NextStep`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     submit: bool
     type: Literal["next_step"] = "next_step"
-    properties: NextStepProperties | None | Unset = nested("NextStepProperties", default=UNSET)
+    properties: NextStepProperties | Unset | None = nested("NextStepProperties", default=UNSET)

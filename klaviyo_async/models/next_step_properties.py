@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 class NextStepProperties(Model):
     """Schema `NextStepProperties`."""
 
-    list_id: str | None | Unset = UNSET
+    list_id: str | Unset | None = UNSET

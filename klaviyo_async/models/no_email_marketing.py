@@ -22,7 +22,7 @@ class NoEmailMarketing(Model):
     """Schema `NoEmailMarketing`."""
 
     subscription: Literal["any"]
-    filters: list[BounceDateFilter | ManualSuppressionDateFilter | InvalidEmailDateFilter] | None | Unset = nested(
+    filters: list[BounceDateFilter | ManualSuppressionDateFilter | InvalidEmailDateFilter] | Unset | None = nested(
         Many(
             Union(
                 Variant("BounceDateFilter", {"field": ("bounce_date",)}),

@@ -52,8 +52,8 @@ class NoEmailMarketingUnsubscribed(Model):
             | ConstantContactIntegrationMethodFilter
         ]
         | list[BounceDateFilter | ManualSuppressionDateFilter | InvalidEmailDateFilter]
-        | None
         | Unset
+        | None
     ) = nested(
         Many(
             Union(

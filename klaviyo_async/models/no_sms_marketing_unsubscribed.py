@@ -54,8 +54,8 @@ class NoSMSMarketingUnsubscribed(Model):
             | FailedAgeGateMethodFilter
             | ShopifyIntegrationMethodFilter
         ]
-        | None
         | Unset
+        | None
     ) = nested(
         Many(
             Union(

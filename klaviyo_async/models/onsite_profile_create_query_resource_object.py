@@ -21,27 +21,27 @@ class OnsiteProfileCreateQueryResourceObject(Model):
     """Schema `OnsiteProfileCreateQueryResourceObject`."""
 
     type: Literal["profile"] = "profile"
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     attributes: OnsiteProfileCreateQueryResourceObjectAttributes = nested(
         "OnsiteProfileCreateQueryResourceObjectAttributes"
     )
-    meta: OnsiteProfileMeta | None | Unset = nested("OnsiteProfileMeta", default=UNSET)
+    meta: OnsiteProfileMeta | Unset | None = nested("OnsiteProfileMeta", default=UNSET)
 
 
 @model
 class OnsiteProfileCreateQueryResourceObjectAttributes(Model):
     """Inline object `OnsiteProfileCreateQueryResourceObjectAttributes`."""
 
-    email: str | None | Unset = UNSET
-    phone_number: str | None | Unset = UNSET
-    external_id: str | None | Unset = UNSET
-    anonymous_id: str | None | Unset = UNSET
-    _kx: str | None | Unset = field(default=UNSET, alias="_kx")
-    first_name: str | None | Unset = UNSET
-    last_name: str | None | Unset = UNSET
-    organization: str | None | Unset = UNSET
-    locale: str | None | Unset = UNSET
-    title: str | None | Unset = UNSET
-    image: str | None | Unset = UNSET
-    location: ProfileLocation | None | Unset = nested("ProfileLocation", default=UNSET)
-    properties: dict[str, Any] | None | Unset = UNSET
+    email: str | Unset | None = UNSET
+    phone_number: str | Unset | None = UNSET
+    external_id: str | Unset | None = UNSET
+    anonymous_id: str | Unset | None = UNSET
+    _kx: str | Unset | None = field(default=UNSET, alias="_kx")
+    first_name: str | Unset | None = UNSET
+    last_name: str | Unset | None = UNSET
+    organization: str | Unset | None = UNSET
+    locale: str | Unset | None = UNSET
+    title: str | Unset | None = UNSET
+    image: str | Unset | None = UNSET
+    location: ProfileLocation | Unset | None = nested("ProfileLocation", default=UNSET)
+    properties: dict[str, Any] | Unset | None = UNSET

@@ -18,5 +18,5 @@ if TYPE_CHECKING:
 class OnsiteProfileMeta(Model):
     """Schema `OnsiteProfileMeta`."""
 
-    patch_properties: ProfileMetaPatchProperties | None | Unset = nested("ProfileMetaPatchProperties", default=UNSET)
-    patch_identifiers: PatchIdentifiers | None | Unset = nested("PatchIdentifiers", default=UNSET)
+    patch_properties: ProfileMetaPatchProperties | Unset | None = nested("ProfileMetaPatchProperties", default=UNSET)
+    patch_identifiers: PatchIdentifiers | Unset | None = nested("PatchIdentifiers", default=UNSET)

@@ -35,7 +35,7 @@ class OnsiteSubscriptionCreateQueryResourceObject(Model):
 class OnsiteSubscriptionCreateQueryResourceObjectAttributes(Model):
     """Inline object `OnsiteSubscriptionCreateQueryResourceObjectAttributes`."""
 
-    custom_source: str | None | Unset = UNSET
+    custom_source: str | Unset | None = UNSET
     profile: OnsiteSubscriptionCreateQueryResourceObjectAttributesProfile = nested(
         "OnsiteSubscriptionCreateQueryResourceObjectAttributesProfile"
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class OpenForm(Model):
     """Schema `OpenForm`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["open_form"] = "open_form"
     submit: Literal[True] | Unset = UNSET
     properties: OpenFormProperties = nested("OpenFormProperties")

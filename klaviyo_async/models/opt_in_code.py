@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class OptInCode(Model):
     """Schema `OptInCode`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["opt_in_code"] = "opt_in_code"
     styles: OptInCodeStyles | Unset = nested("OptInCodeStyles", default=UNSET)
     properties: OptInCodeProperties = nested("OptInCodeProperties")

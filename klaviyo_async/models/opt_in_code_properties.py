@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class OptInCodeProperties(Model):
     """Schema `OptInCodeProperties`."""
 
-    classname: str | None | Unset = UNSET
-    label: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
+    label: str | Unset | None = UNSET
     show_label: bool | Unset = UNSET
-    placeholder: str | None | Unset = UNSET
-    error_messages: ErrorMessages | None | Unset = nested("ErrorMessages", default=UNSET)
+    placeholder: str | Unset | None = UNSET
+    error_messages: ErrorMessages | Unset | None = nested("ErrorMessages", default=UNSET)
     property_name: Literal["opt_in_code"] | Unset = UNSET
     required: Literal[True] | Unset = UNSET
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class PageVisits(Model):
     """Schema `PageVisits`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["page_visits"] = "page_visits"
     properties: PageVisitsProperties | Unset = nested("PageVisitsProperties", default=UNSET)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class PhoneNumber(Model):
     """Schema `PhoneNumber`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["phone_number"] = "phone_number"
     styles: PhoneNumberStyles | Unset = nested("PhoneNumberStyles", default=UNSET)
     properties: PhoneNumberProperties = nested("PhoneNumberProperties")

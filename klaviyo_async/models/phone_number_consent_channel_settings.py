@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 class PhoneNumberConsentChannelSettings(Model):
     """Schema `PhoneNumberConsentChannelSettings`."""
 
-    consent_type: Literal["phone_number_only", "promotional", "transactional"] | str | None | Unset = UNSET
+    consent_type: Literal["phone_number_only", "promotional", "transactional"] | str | Unset | None = UNSET

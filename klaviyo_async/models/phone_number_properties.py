@@ -21,12 +21,12 @@ class PhoneNumberProperties(Model):
     """Schema `PhoneNumberProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
-    label: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
+    label: str | Unset | None = UNSET
     show_label: bool | Unset = UNSET
-    placeholder: str | None | Unset = UNSET
-    required: bool | None | Unset = UNSET
-    error_messages: ErrorMessages | None | Unset = nested("ErrorMessages", default=UNSET)
+    placeholder: str | Unset | None = UNSET
+    required: bool | Unset | None = UNSET
+    error_messages: ErrorMessages | Unset | None = nested("ErrorMessages", default=UNSET)
     property_name: str | Unset = UNSET
-    sms_consent_type: list[Literal["phone_number_only", "promotional", "transactional"] | str] | None | Unset = UNSET
-    channel_settings: ChannelSettings | None | Unset = nested("ChannelSettings", default=UNSET)
+    sms_consent_type: list[Literal["phone_number_only", "promotional", "transactional"] | str] | Unset | None = UNSET
+    channel_settings: ChannelSettings | Unset | None = nested("ChannelSettings", default=UNSET)

@@ -66,10 +66,10 @@ class PostCampaignMessageResponseDataAttributes(Model):
             by_text={"email": "EmailContentSubObject", "sms": "SMSContentSubObject"},
         )
     )
-    send_times: list[SendTimeSubObject] | None | Unset = nested(Many("SendTimeSubObject"), default=UNSET)
-    render_options: RenderOptionsSubObject | None | Unset = nested("RenderOptionsSubObject", default=UNSET)
-    created_at: datetime | None | Unset = time(default=UNSET)
-    updated_at: datetime | None | Unset = time(default=UNSET)
+    send_times: list[SendTimeSubObject] | Unset | None = nested(Many("SendTimeSubObject"), default=UNSET)
+    render_options: RenderOptionsSubObject | Unset | None = nested("RenderOptionsSubObject", default=UNSET)
+    created_at: datetime | Unset | None = time(default=UNSET)
+    updated_at: datetime | Unset | None = time(default=UNSET)
 
 
 @model

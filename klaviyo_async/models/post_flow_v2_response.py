@@ -43,15 +43,15 @@ class PostFlowV2ResponseData(Model):
 class PostFlowV2ResponseDataAttributes(Model):
     """Inline object `PostFlowV2ResponseDataAttributes`."""
 
-    name: str | None | Unset = UNSET
-    status: str | None | Unset = UNSET
-    archived: bool | None | Unset = UNSET
-    created: datetime | None | Unset = time(default=UNSET)
-    updated: datetime | None | Unset = time(default=UNSET)
+    name: str | Unset | None = UNSET
+    status: str | Unset | None = UNSET
+    archived: bool | Unset | None = UNSET
+    created: datetime | Unset | None = time(default=UNSET)
+    updated: datetime | Unset | None = time(default=UNSET)
     trigger_type: (
         Literal["Added to List", "Date Based", "Low Inventory", "Metric", "Price Drop", "Unconfigured"]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET
-    definition: FlowDefinition | None | Unset = nested("FlowDefinition", default=UNSET)
+    definition: FlowDefinition | Unset | None = nested("FlowDefinition", default=UNSET)

@@ -34,8 +34,8 @@ class PostTemplateDndResponseDataAttributes(Model):
     name: str
     editor_type: str
     html: str
-    text: str | None | Unset = UNSET
-    amp: str | None | Unset = UNSET
-    created: datetime | None | Unset = time(default=UNSET)
-    updated: datetime | None | Unset = time(default=UNSET)
-    definition: TemplateDefinition | None | Unset = nested("TemplateDefinition", default=UNSET)
+    text: str | Unset | None = UNSET
+    amp: str | Unset | None = UNSET
+    created: datetime | Unset | None = time(default=UNSET)
+    updated: datetime | Unset | None = time(default=UNSET)
+    definition: TemplateDefinition | Unset | None = nested("TemplateDefinition", default=UNSET)

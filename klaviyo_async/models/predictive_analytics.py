@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class PredictiveAnalytics(Model):
     """Schema `PredictiveAnalytics`."""
 
-    historic_clv: float | None | Unset = UNSET
-    predicted_clv: float | None | Unset = UNSET
-    total_clv: float | None | Unset = UNSET
-    historic_number_of_orders: float | None | Unset = UNSET
-    predicted_number_of_orders: float | None | Unset = UNSET
-    average_days_between_orders: float | None | Unset = UNSET
-    average_order_value: float | None | Unset = UNSET
-    churn_probability: float | None | Unset = UNSET
-    expected_date_of_next_order: datetime | None | Unset = time(default=UNSET)
-    ranked_channel_affinity: list[Literal["email", "push", "sms", "whatsapp"] | str] | None | Unset = UNSET
+    historic_clv: float | Unset | None = UNSET
+    predicted_clv: float | Unset | None = UNSET
+    total_clv: float | Unset | None = UNSET
+    historic_number_of_orders: float | Unset | None = UNSET
+    predicted_number_of_orders: float | Unset | None = UNSET
+    average_days_between_orders: float | Unset | None = UNSET
+    average_order_value: float | Unset | None = UNSET
+    churn_probability: float | Unset | None = UNSET
+    expected_date_of_next_order: datetime | Unset | None = time(default=UNSET)
+    ranked_channel_affinity: list[Literal["email", "push", "sms", "whatsapp"] | str] | Unset | None = UNSET

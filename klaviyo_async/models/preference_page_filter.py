@@ -21,4 +21,4 @@ class PreferencePageFilter(Model):
 
     field: Literal["method"]
     method: Literal["preference_page"]
-    filter: EqualsStringFilter | None | Unset = nested("EqualsStringFilter", default=UNSET)
+    filter: EqualsStringFilter | Unset | None = nested("EqualsStringFilter", default=UNSET)

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class PreviouslySubmitted(Model):
     """Schema `PreviouslySubmitted`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     properties: TriggerBaseProperties | Unset = nested("TriggerBaseProperties", default=UNSET)
     type: Literal["previously_submitted"] = "previously_submitted"

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class ProductBlockV1(Model):
     """Schema `ProductBlockV1`."""
 
-    id: str | None | Unset = UNSET
-    data_id: str | None | Unset = UNSET
-    universal_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    data_id: str | Unset | None = UNSET
+    universal_id: str | Unset | None = UNSET
     content_type: Literal["block"]
     type: Literal["product"] = "product"
     data: ProductBlockData | None = nested("ProductBlockData")
-    subblocks: list[ProductSubBlock] | None | Unset = nested(Many("ProductSubBlock"), default=UNSET)
+    subblocks: list[ProductSubBlock] | Unset | None = nested(Many("ProductSubBlock"), default=UNSET)

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 class ProductSubBlock(Model):
     """Schema `ProductSubBlock`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["product"] = "product"
-    product_id: str | None | Unset = UNSET
-    external_id: str | None | Unset = UNSET
-    autogenerate_link: bool | None | Unset = UNSET
-    button_text: str | None | Unset = UNSET
-    description: str | None | Unset = UNSET
-    image_url: str | None | Unset = UNSET
-    link: str | None | Unset = UNSET
-    name: str | None | Unset = UNSET
-    original_price: str | None | Unset = UNSET
-    price: str | None | Unset = UNSET
-    currency_code: str | None | Unset = UNSET
-    title: str | None | Unset = UNSET
-    url: str | None | Unset = UNSET
+    product_id: str | Unset | None = UNSET
+    external_id: str | Unset | None = UNSET
+    autogenerate_link: bool | Unset | None = UNSET
+    button_text: str | Unset | None = UNSET
+    description: str | Unset | None = UNSET
+    image_url: str | Unset | None = UNSET
+    link: str | Unset | None = UNSET
+    name: str | Unset | None = UNSET
+    original_price: str | Unset | None = UNSET
+    price: str | Unset | None = UNSET
+    currency_code: str | Unset | None = UNSET
+    title: str | Unset | None = UNSET
+    url: str | Unset | None = UNSET

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class ProfileEventTracked(Model):
     """Schema `ProfileEventTracked`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["profile_event_tracked"] = "profile_event_tracked"
     properties: ProfileEventTrackedProperties = nested("ProfileEventTrackedProperties")

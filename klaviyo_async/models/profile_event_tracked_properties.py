@@ -17,5 +17,5 @@ if TYPE_CHECKING:
 class ProfileEventTrackedProperties(Model):
     """Schema `ProfileEventTrackedProperties`."""
 
-    metric: str | None | Unset = UNSET
-    property_filters: list[PropertyFilter] | None | Unset = nested(Many("PropertyFilter"), default=UNSET)
+    metric: str | Unset | None = UNSET
+    property_filters: list[PropertyFilter] | Unset | None = nested(Many("PropertyFilter"), default=UNSET)

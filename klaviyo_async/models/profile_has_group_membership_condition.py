@@ -30,8 +30,8 @@ class ProfileHasGroupMembershipCondition(Model):
         | StaticDateRangeFilter
         | RelativeDateOperatorBaseRelativeDateFilter
         | RelativeDateRangeFilter
-        | None
         | Unset
+        | None
     ) = nested(
         Union(
             Variant("StaticDateFilter", {"type": ("date",), "operator": ("after", "before")}),

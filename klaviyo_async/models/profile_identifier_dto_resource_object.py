@@ -18,7 +18,7 @@ class ProfileIdentifierDTOResourceObject(Model):
     """Schema `ProfileIdentifierDTOResourceObject`."""
 
     type: Literal["profile"] = "profile"
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     attributes: ProfileIdentifierDTOResourceObjectAttributes = nested("ProfileIdentifierDTOResourceObjectAttributes")
 
 
@@ -26,6 +26,6 @@ class ProfileIdentifierDTOResourceObject(Model):
 class ProfileIdentifierDTOResourceObjectAttributes(Model):
     """Inline object `ProfileIdentifierDTOResourceObjectAttributes`."""
 
-    email: str | None | Unset = UNSET
-    phone_number: str | None | Unset = UNSET
-    external_id: str | None | Unset = UNSET
+    email: str | Unset | None = UNSET
+    phone_number: str | Unset | None = UNSET
+    external_id: str | Unset | None = UNSET

@@ -21,8 +21,8 @@ class ProfileImportJobResponseObjectResourceAttributes(Model):
     status: Literal["cancelled", "complete", "processing", "queued"] | str
     created_at: datetime = time()
     total_count: int
-    completed_count: int | None | Unset = UNSET
-    failed_count: int | None | Unset = UNSET
-    completed_at: datetime | None | Unset = time(default=UNSET)
-    expires_at: datetime | None | Unset = time(default=UNSET)
-    started_at: datetime | None | Unset = time(default=UNSET)
+    completed_count: int | Unset | None = UNSET
+    failed_count: int | Unset | None = UNSET
+    completed_at: datetime | Unset | None = time(default=UNSET)
+    expires_at: datetime | Unset | None = time(default=UNSET)
+    started_at: datetime | Unset | None = time(default=UNSET)

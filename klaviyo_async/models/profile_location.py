@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 class ProfileLocation(Model):
     """Schema `ProfileLocation`."""
 
-    address1: str | None | Unset = UNSET
-    address2: str | None | Unset = UNSET
-    city: str | None | Unset = UNSET
-    country: str | None | Unset = UNSET
-    latitude: str | float | None | Unset = UNSET
-    longitude: str | float | None | Unset = UNSET
-    region: str | None | Unset = UNSET
-    zip: str | None | Unset = UNSET
-    timezone: str | None | Unset = UNSET
-    ip: str | None | Unset = UNSET
+    address1: str | Unset | None = UNSET
+    address2: str | Unset | None = UNSET
+    city: str | Unset | None = UNSET
+    country: str | Unset | None = UNSET
+    latitude: str | float | Unset | None = UNSET
+    longitude: str | float | Unset | None = UNSET
+    region: str | Unset | None = UNSET
+    zip: str | Unset | None = UNSET
+    timezone: str | Unset | None = UNSET
+    ip: str | Unset | None = UNSET

@@ -17,6 +17,6 @@ if TYPE_CHECKING:
 class ProfileMetaPatchProperties(Model):
     """Schema `ProfileMetaPatchProperties`."""
 
-    append: dict[str, Any] | None | Unset = UNSET
-    unappend: dict[str, Any] | None | Unset = UNSET
-    unset: str | list[str] | None | Unset = UNSET
+    append: dict[str, Any] | Unset | None = UNSET
+    unappend: dict[str, Any] | Unset | None = UNSET
+    unset: str | list[str] | Unset | None = UNSET

@@ -19,6 +19,6 @@ class ProfileMetricFunnelSteps(Model):
 
     metric_exists: bool
     metric_id: str
-    metric_filters: list[ProfileMetricPropertyFilter] | None | Unset = nested(
+    metric_filters: list[ProfileMetricPropertyFilter] | Unset | None = nested(
         Many("ProfileMetricPropertyFilter"), default=UNSET
     )

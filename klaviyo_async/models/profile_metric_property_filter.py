@@ -34,8 +34,8 @@ class ProfileMetricPropertyFilter(Model):
         | ListSubstringFilter
         | BooleanFilter
         | NumericOperatorNumericFilter
-        | None
         | Unset
+        | None
     ) = nested(
         Union(
             Variant(

@@ -19,6 +19,6 @@ class ProfileOperationUpdateOrCreateList(Model):
 
     operator: Literal["create", "update"] | str
     property_type: Literal["list"]
-    property_operation: Literal["add", "remove"] | str | None | Unset = UNSET
+    property_operation: Literal["add", "remove"] | str | Unset | None = UNSET
     property_key: str
     property_value: str

@@ -23,4 +23,4 @@ class ProfilePartialUpdateQueryResourceObject(Model):
     type: Literal["profile"] = "profile"
     id: str
     attributes: ProfileCreateQueryResourceObjectAttributes = nested("ProfileCreateQueryResourceObjectAttributes")
-    meta: ProfileMeta | None | Unset = nested("ProfileMeta", default=UNSET)
+    meta: ProfileMeta | Unset | None = nested("ProfileMeta", default=UNSET)

@@ -28,5 +28,5 @@ class ProfilePropertyDateTrigger(Model):
     timezone: CountdownDelayActionDataTimezone | Unset = UNSET
     trigger_time: str
     trigger_days: (
-        list[Literal["friday", "monday", "saturday", "sunday", "thursday", "tuesday", "wednesday"] | str] | None | Unset
+        list[Literal["friday", "monday", "saturday", "sunday", "thursday", "tuesday", "wednesday"] | str] | Unset | None
     ) = UNSET

@@ -23,7 +23,7 @@ class ProfileResponseObjectResource(Model):
     """Schema `ProfileResponseObjectResource`."""
 
     type: Literal["profile"] = "profile"
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     attributes: ProfileResponseObjectResourceAttributes = nested("ProfileResponseObjectResourceAttributes")
     relationships: ProfileResponseObjectResourceRelationships | Unset = nested(
         "ProfileResponseObjectResourceRelationships", default=UNSET
@@ -35,17 +35,17 @@ class ProfileResponseObjectResource(Model):
 class ProfileResponseObjectResourceAttributes(Model):
     """Inline object `ProfileResponseObjectResourceAttributes`."""
 
-    email: str | None | Unset = UNSET
-    phone_number: str | None | Unset = UNSET
-    external_id: str | None | Unset = UNSET
-    first_name: str | None | Unset = UNSET
-    last_name: str | None | Unset = UNSET
-    organization: str | None | Unset = UNSET
-    locale: str | None | Unset = UNSET
-    title: str | None | Unset = UNSET
-    image: str | None | Unset = UNSET
-    created: datetime | None | Unset = time(default=UNSET)
-    updated: datetime | None | Unset = time(default=UNSET)
-    last_event_date: datetime | None | Unset = time(default=UNSET)
-    location: ProfileLocation | None | Unset = nested("ProfileLocation", default=UNSET)
-    properties: dict[str, Any] | None | Unset = UNSET
+    email: str | Unset | None = UNSET
+    phone_number: str | Unset | None = UNSET
+    external_id: str | Unset | None = UNSET
+    first_name: str | Unset | None = UNSET
+    last_name: str | Unset | None = UNSET
+    organization: str | Unset | None = UNSET
+    locale: str | Unset | None = UNSET
+    title: str | Unset | None = UNSET
+    image: str | Unset | None = UNSET
+    created: datetime | Unset | None = time(default=UNSET)
+    updated: datetime | Unset | None = time(default=UNSET)
+    last_event_date: datetime | Unset | None = time(default=UNSET)
+    location: ProfileLocation | Unset | None = nested("ProfileLocation", default=UNSET)
+    properties: dict[str, Any] | Unset | None = UNSET

@@ -21,7 +21,7 @@ class ProfileSubscriptionCreateQueryResourceObject(Model):
     """Schema `ProfileSubscriptionCreateQueryResourceObject`."""
 
     type: Literal["profile"] = "profile"
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     attributes: ProfileSubscriptionCreateQueryResourceObjectAttributes = nested(
         "ProfileSubscriptionCreateQueryResourceObjectAttributes"
     )
@@ -31,7 +31,7 @@ class ProfileSubscriptionCreateQueryResourceObject(Model):
 class ProfileSubscriptionCreateQueryResourceObjectAttributes(Model):
     """Inline object `ProfileSubscriptionCreateQueryResourceObjectAttributes`."""
 
-    email: str | None | Unset = UNSET
-    phone_number: str | None | Unset = UNSET
+    email: str | Unset | None = UNSET
+    phone_number: str | Unset | None = UNSET
     subscriptions: SubscriptionChannels = nested("SubscriptionChannels")
-    age_gated_date_of_birth: date | None | Unset = day(default=UNSET)
+    age_gated_date_of_birth: date | Unset | None = day(default=UNSET)

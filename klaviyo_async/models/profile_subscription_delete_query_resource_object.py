@@ -29,6 +29,6 @@ class ProfileSubscriptionDeleteQueryResourceObject(Model):
 class ProfileSubscriptionDeleteQueryResourceObjectAttributes(Model):
     """Inline object `ProfileSubscriptionDeleteQueryResourceObjectAttributes`."""
 
-    email: str | None | Unset = UNSET
-    phone_number: str | None | Unset = UNSET
+    email: str | Unset | None = UNSET
+    phone_number: str | Unset | None = UNSET
     subscriptions: UnsubscriptionChannels = nested("UnsubscriptionChannels")

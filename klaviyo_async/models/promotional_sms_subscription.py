@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class PromotionalSMSSubscription(Model):
     """Schema `PromotionalSMSSubscription`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     submit: Literal[True] | Unset = UNSET
     type: Literal["promotional_sms_subscription"] = "promotional_sms_subscription"
-    properties: None | Unset = UNSET
+    properties: Unset | None = UNSET

@@ -19,7 +19,7 @@ class PushActionButton(Model):
 
     label: str
     action_type: Literal["deep_link", "dismiss", "open_app", "open_url"] | str
-    position: int | None | Unset = UNSET
-    url: str | None | Unset = UNSET
-    icon: str | None | Unset = UNSET
-    custom_action_id: str | None | Unset = UNSET
+    position: int | Unset | None = UNSET
+    url: str | Unset | None = UNSET
+    icon: str | Unset | None = UNSET
+    custom_action_id: str | Unset | None = UNSET

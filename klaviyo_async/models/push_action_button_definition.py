@@ -17,5 +17,5 @@ class PushActionButtonDefinition(Model):
 
     label: str
     action_type: str
-    position: int | None | Unset = UNSET
-    url: str | None | Unset = UNSET
+    position: int | Unset | None = UNSET
+    url: str | Unset | None = UNSET

@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 class PushChannel(Model):
     """Schema `PushChannel`."""
 
-    marketing: PushMarketing | None | Unset = nested("PushMarketing", default=UNSET)
+    marketing: PushMarketing | Unset | None = nested("PushMarketing", default=UNSET)

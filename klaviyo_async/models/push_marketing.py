@@ -19,4 +19,4 @@ class PushMarketing(Model):
 
     can_receive_push_marketing: bool
     consent: str
-    consent_timestamp: datetime | None | Unset = time(default=UNSET)
+    consent_timestamp: datetime | Unset | None = time(default=UNSET)

@@ -18,5 +18,5 @@ class PushOnOpenDeepLink(Model):
     """Schema `PushOnOpenDeepLink`."""
 
     type: Literal["deep_link"] = "deep_link"
-    ios_deep_link: str | None | Unset = UNSET
-    android_deep_link: str | None | Unset = UNSET
+    ios_deep_link: str | Unset | None = UNSET
+    android_deep_link: str | Unset | None = UNSET

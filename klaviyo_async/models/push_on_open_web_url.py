@@ -18,4 +18,4 @@ class PushOnOpenWebUrl(Model):
     """Schema `PushOnOpenWebUrl`."""
 
     type: Literal["open_web_url"] = "open_web_url"
-    web_url: str | None | Unset = UNSET
+    web_url: str | Unset | None = UNSET

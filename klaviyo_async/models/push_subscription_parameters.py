@@ -19,5 +19,5 @@ class PushSubscriptionParameters(Model):
     """Schema `PushSubscriptionParameters`."""
 
     marketing: SubscriptionParameters = nested("SubscriptionParameters")
-    tokens: list[PushTokenEntry] | None | Unset = nested(Many("PushTokenEntry"), default=UNSET)
-    anonymous_id: str | None | Unset = UNSET
+    tokens: list[PushTokenEntry] | Unset | None = nested(Many("PushTokenEntry"), default=UNSET)
+    anonymous_id: str | Unset | None = UNSET

@@ -31,11 +31,11 @@ class PushTokenCreateQueryResourceObjectAttributes(Model):
     token: str
     platform: Literal["android", "ios"] | str
     enablement_status: (
-        Literal["AUTHORIZED", "DENIED", "NOT_DETERMINED", "PROVISIONAL", "UNAUTHORIZED"] | str | None | Unset
+        Literal["AUTHORIZED", "DENIED", "NOT_DETERMINED", "PROVISIONAL", "UNAUTHORIZED"] | str | Unset | None
     ) = UNSET
     vendor: Literal["apns", "fcm"] | str
-    background: Literal["AVAILABLE", "DENIED", "RESTRICTED"] | str | None | Unset = UNSET
-    device_metadata: DeviceMetadata | None | Unset = nested("DeviceMetadata", default=UNSET)
+    background: Literal["AVAILABLE", "DENIED", "RESTRICTED"] | str | Unset | None = UNSET
+    device_metadata: DeviceMetadata | Unset | None = nested("DeviceMetadata", default=UNSET)
     profile: PushTokenCreateQueryResourceObjectAttributesProfile = nested(
         "PushTokenCreateQueryResourceObjectAttributesProfile"
     )

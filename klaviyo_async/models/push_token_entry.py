@@ -23,7 +23,7 @@ class PushTokenEntry(Model):
     platform: Literal["android", "ios"] | str
     vendor: Literal["apns", "fcm"] | str
     enablement_status: (
-        Literal["AUTHORIZED", "DENIED", "NOT_DETERMINED", "PROVISIONAL", "UNAUTHORIZED"] | str | None | Unset
+        Literal["AUTHORIZED", "DENIED", "NOT_DETERMINED", "PROVISIONAL", "UNAUTHORIZED"] | str | Unset | None
     ) = UNSET
-    background: Literal["AVAILABLE", "DENIED", "RESTRICTED"] | str | None | Unset = UNSET
-    device_metadata: PushTokenDeviceMetadata | None | Unset = nested("PushTokenDeviceMetadata", default=UNSET)
+    background: Literal["AVAILABLE", "DENIED", "RESTRICTED"] | str | Unset | None = UNSET
+    device_metadata: PushTokenDeviceMetadata | Unset | None = nested("PushTokenDeviceMetadata", default=UNSET)

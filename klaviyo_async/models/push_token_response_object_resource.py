@@ -42,4 +42,4 @@ class PushTokenResponseObjectResourceAttributes(Model):
     vendor: str
     background: str
     recorded_date: str
-    metadata: DeviceMetadata | None | Unset = nested("DeviceMetadata", default=UNSET)
+    metadata: DeviceMetadata | Unset | None = nested("DeviceMetadata", default=UNSET)

@@ -31,7 +31,7 @@ class PushTokenUnregisterQueryResourceObjectAttributes(Model):
 
     token: str
     platform: Literal["android", "ios"] | str
-    vendor: Literal["apns", "fcm"] | str | None | Unset = UNSET
+    vendor: Literal["apns", "fcm"] | str | Unset | None = UNSET
     profile: PushTokenUnregisterQueryResourceObjectAttributesProfile = nested(
         "PushTokenUnregisterQueryResourceObjectAttributesProfile"
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class RadioButtons(Model):
     """Schema `RadioButtons`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["radio_buttons"] = "radio_buttons"
     styles: RadioButtonsStyles | Unset = nested("RadioButtonsStyles", default=UNSET)
     properties: RadioButtonsProperties = nested("RadioButtonsProperties")

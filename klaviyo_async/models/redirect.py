@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Redirect(Model):
     """Schema `Redirect`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     submit: bool
     type: Literal["redirect"] = "redirect"
     properties: RedirectProperties = nested("RedirectProperties")

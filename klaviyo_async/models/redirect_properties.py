@@ -15,6 +15,6 @@ if TYPE_CHECKING:
 class RedirectProperties(Model):
     """Schema `RedirectProperties`."""
 
-    list_id: str | None | Unset = UNSET
+    list_id: str | Unset | None = UNSET
     url: str | Unset = UNSET
     new_window: bool | Unset = UNSET

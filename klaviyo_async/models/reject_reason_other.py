@@ -18,4 +18,4 @@ class RejectReasonOther(Model):
     """Schema `RejectReasonOther`."""
 
     reason: Literal["other"]
-    status_explanation: str | None | Unset = UNSET
+    status_explanation: str | Unset | None = UNSET

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class RenderOptionsSubObject(Model):
     """Schema `RenderOptionsSubObject`."""
 
-    shorten_links: bool | None | Unset = UNSET
-    add_org_prefix: bool | None | Unset = UNSET
-    add_info_link: bool | None | Unset = UNSET
-    add_opt_out_language: bool | None | Unset = UNSET
+    shorten_links: bool | Unset | None = UNSET
+    add_org_prefix: bool | Unset | None = UNSET
+    add_info_link: bool | Unset | None = UNSET
+    add_opt_out_language: bool | Unset | None = UNSET

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class ResendOptInCode(Model):
     """Schema `ResendOptInCode`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     submit: Literal[False] | Unset = UNSET
     type: Literal["resend_opt_in_code"] = "resend_opt_in_code"
-    properties: None | Unset = UNSET
+    properties: Unset | None = UNSET

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Review(Model):
     """Schema `Review`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["review"] = "review"
     styles: ReviewStyles | Unset = nested("ReviewStyles", default=UNSET)
     properties: ReviewProperties = nested("ReviewProperties")

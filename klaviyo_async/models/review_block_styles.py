@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 class ReviewBlockStyles(Model):
     """Schema `ReviewBlockStyles`."""
 
-    author_align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    author_color: str | None | Unset = UNSET
-    author_font_family: str | None | Unset = UNSET
-    author_font_size: int | None | Unset = UNSET
-    author_font_style: Literal["italic", "normal"] | str | None | Unset = UNSET
-    author_font_weight: str | None | Unset = UNSET
-    author_letter_spacing: int | None | Unset = UNSET
-    author_text_decoration: str | None | Unset = UNSET
-    block_background_color: str | None | Unset = UNSET
-    block_padding_bottom: int | None | Unset = UNSET
-    block_padding_left: int | None | Unset = UNSET
-    block_padding_right: int | None | Unset = UNSET
-    block_padding_top: int | None | Unset = UNSET
-    border_radius: int | None | Unset = UNSET
+    author_align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    author_color: str | Unset | None = UNSET
+    author_font_family: str | Unset | None = UNSET
+    author_font_size: int | Unset | None = UNSET
+    author_font_style: Literal["italic", "normal"] | str | Unset | None = UNSET
+    author_font_weight: str | Unset | None = UNSET
+    author_letter_spacing: int | Unset | None = UNSET
+    author_text_decoration: str | Unset | None = UNSET
+    block_background_color: str | Unset | None = UNSET
+    block_padding_bottom: int | Unset | None = UNSET
+    block_padding_left: int | Unset | None = UNSET
+    block_padding_right: int | Unset | None = UNSET
+    block_padding_top: int | Unset | None = UNSET
+    border_radius: int | Unset | None = UNSET
     border_style: (
-        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | None | Unset
+        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | Unset | None
     ) = UNSET
-    border_width: int | None | Unset = UNSET
-    empty_star_color: str | None | Unset = UNSET
+    border_width: int | Unset | None = UNSET
+    empty_star_color: str | Unset | None = UNSET
     layout: (
         Literal[
             "big-quotes",
@@ -52,42 +52,42 @@ class ReviewBlockStyles(Model):
             "subtle-background",
         ]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET
-    product_name_align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    product_name_color: str | None | Unset = UNSET
-    product_name_font_family: str | None | Unset = UNSET
-    product_name_font_size: int | None | Unset = UNSET
-    product_name_font_style: Literal["italic", "normal"] | str | None | Unset = UNSET
-    product_name_font_weight: str | None | Unset = UNSET
-    product_name_letter_spacing: int | None | Unset = UNSET
-    product_name_text_decoration: str | None | Unset = UNSET
-    quote_align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    quote_color: str | None | Unset = UNSET
-    quote_font_family: str | None | Unset = UNSET
-    quote_font_size: int | None | Unset = UNSET
-    quote_font_style: Literal["italic", "normal"] | str | None | Unset = UNSET
-    quote_font_weight: str | None | Unset = UNSET
-    quote_letter_spacing: int | None | Unset = UNSET
-    quote_line_height: float | None | Unset = UNSET
-    quote_style: Literal["line", "square", "standard"] | str | None | Unset = UNSET
-    quote_text_decoration: str | None | Unset = UNSET
-    shadow_color: str | None | Unset = UNSET
-    star_color: str | None | Unset = UNSET
-    star_size: Literal["large", "medium", "small"] | str | None | Unset = UNSET
-    star_rating_shape: Literal["circle", "heart", "star"] | str | None | Unset = UNSET
-    star_icon_spacing: int | None | Unset = UNSET
-    star_alignment: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    text_area_bg_color: str | None | Unset = UNSET
-    text_area_border_color: str | None | Unset = UNSET
-    verified_color: str | None | Unset = UNSET
-    verified_font_family: str | None | Unset = UNSET
-    verified_font_size: int | None | Unset = UNSET
-    verified_font_style: Literal["italic", "normal"] | str | None | Unset = UNSET
-    verified_font_weight: str | None | Unset = UNSET
-    verified_letter_spacing: int | None | Unset = UNSET
-    verified_text_decoration: str | None | Unset = UNSET
-    verified_badge_color: Literal["dark", "default", "light"] | str | None | Unset = UNSET
-    verified_badge_size: int | None | Unset = UNSET
-    verified_badge_style: Literal["badge-and-text", "badge-only", "text-only"] | str | None | Unset = UNSET
+    product_name_align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    product_name_color: str | Unset | None = UNSET
+    product_name_font_family: str | Unset | None = UNSET
+    product_name_font_size: int | Unset | None = UNSET
+    product_name_font_style: Literal["italic", "normal"] | str | Unset | None = UNSET
+    product_name_font_weight: str | Unset | None = UNSET
+    product_name_letter_spacing: int | Unset | None = UNSET
+    product_name_text_decoration: str | Unset | None = UNSET
+    quote_align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    quote_color: str | Unset | None = UNSET
+    quote_font_family: str | Unset | None = UNSET
+    quote_font_size: int | Unset | None = UNSET
+    quote_font_style: Literal["italic", "normal"] | str | Unset | None = UNSET
+    quote_font_weight: str | Unset | None = UNSET
+    quote_letter_spacing: int | Unset | None = UNSET
+    quote_line_height: float | Unset | None = UNSET
+    quote_style: Literal["line", "square", "standard"] | str | Unset | None = UNSET
+    quote_text_decoration: str | Unset | None = UNSET
+    shadow_color: str | Unset | None = UNSET
+    star_color: str | Unset | None = UNSET
+    star_size: Literal["large", "medium", "small"] | str | Unset | None = UNSET
+    star_rating_shape: Literal["circle", "heart", "star"] | str | Unset | None = UNSET
+    star_icon_spacing: int | Unset | None = UNSET
+    star_alignment: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    text_area_bg_color: str | Unset | None = UNSET
+    text_area_border_color: str | Unset | None = UNSET
+    verified_color: str | Unset | None = UNSET
+    verified_font_family: str | Unset | None = UNSET
+    verified_font_size: int | Unset | None = UNSET
+    verified_font_style: Literal["italic", "normal"] | str | Unset | None = UNSET
+    verified_font_weight: str | Unset | None = UNSET
+    verified_letter_spacing: int | Unset | None = UNSET
+    verified_text_decoration: str | Unset | None = UNSET
+    verified_badge_color: Literal["dark", "default", "light"] | str | Unset | None = UNSET
+    verified_badge_size: int | Unset | None = UNSET
+    verified_badge_style: Literal["badge-and-text", "badge-only", "text-only"] | str | Unset | None = UNSET

@@ -46,14 +46,14 @@ class ReviewCreateDTOResourceObjectAttributes(Model):
             "sweepstakes_entry",
         ]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET
-    product: ReviewProductExternalId | None | Unset = nested("ReviewProductExternalId", default=UNSET)
-    rating: Literal[1, 2, 3, 4, 5] | None | Unset = UNSET
-    title: str | None | Unset = UNSET
-    custom_questions: list[CustomQuestionDTO] | None | Unset = nested(Many("CustomQuestionDTO"), default=UNSET)
-    images: list[str] | None | Unset = UNSET
+    product: ReviewProductExternalId | Unset | None = nested("ReviewProductExternalId", default=UNSET)
+    rating: Literal[1, 2, 3, 4, 5] | Unset | None = UNSET
+    title: str | Unset | None = UNSET
+    custom_questions: list[CustomQuestionDTO] | Unset | None = nested(Many("CustomQuestionDTO"), default=UNSET)
+    images: list[str] | Unset | None = UNSET
 
 
 @model

@@ -38,8 +38,8 @@ class ReviewPatchQueryResourceObjectAttributes(Model):
         | ReviewStatusPublished
         | ReviewStatusUnpublished
         | ReviewStatusPending
-        | None
         | Unset
+        | None
     ) = nested(
         Union(
             Variant("ReviewStatusRejected", {"value": ("rejected",)}),

@@ -17,5 +17,5 @@ class ReviewProductDTO(Model):
 
     url: str
     name: str
-    image_url: str | None | Unset = UNSET
-    external_id: str | None | Unset = UNSET
+    image_url: str | Unset | None = UNSET
+    external_id: str | Unset | None = UNSET

@@ -18,12 +18,12 @@ class ReviewProperties(Model):
     """Schema `ReviewProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
-    author: str | None | Unset = UNSET
-    content: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
+    author: str | Unset | None = UNSET
+    content: str | Unset | None = UNSET
     rating: int | Unset = UNSET
     verified: bool | Unset = UNSET
-    review_id: int | None | Unset = UNSET
+    review_id: int | Unset | None = UNSET
     show_rating: bool | Unset = UNSET
     show_author: bool | Unset = UNSET
     show_verified: bool | Unset = UNSET

@@ -21,7 +21,7 @@ class ReviewStyles(Model):
     """Schema `ReviewStyles`."""
 
     padding: Padding | Unset = nested("Padding", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
     rating_style: RatingStyle | Unset = nested("RatingStyle", default=UNSET)
     quote_style: QuoteStyle | Unset = nested("QuoteStyle", default=UNSET)
     reviewer_name_style: ReviewerNameStyle | Unset = nested("ReviewerNameStyle", default=UNSET)

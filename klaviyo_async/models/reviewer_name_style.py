@@ -23,7 +23,7 @@ class ReviewerNameStyle(Model):
     text_color: str | Unset = UNSET
     character_spacing: int | Unset = UNSET
     font_weight: int | Unset = UNSET
-    font_style: str | None | Unset = UNSET
-    text_decoration: str | None | Unset = UNSET
+    font_style: str | Unset | None = UNSET
+    text_decoration: str | Unset | None = UNSET
     alignment: Literal["center", "left", "right"] | str | Unset = UNSET
     line_height: float | Unset = UNSET

@@ -32,6 +32,6 @@ class RowStyles(Model):
             "4-columns-equal-width",
         ]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class RowV0(Model):
     """Schema `RowV0`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     blocks: list[
         Button
         | AgeGate

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class RowV1(Model):
     """Schema `RowV1`."""
 
-    id: str | None | Unset = UNSET
-    data_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    data_id: str | Unset | None = UNSET
     data: RowData = nested("RowData")
-    columns: list[ColumnV1] | None | Unset = nested(Many("ColumnV1"), default=UNSET)
+    columns: list[ColumnV1] | Unset | None = nested(Many("ColumnV1"), default=UNSET)

@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class Scroll(Model):
     """Schema `Scroll`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["scroll_percentage"] = "scroll_percentage"
     properties: ScrollProperties | Unset = nested("ScrollProperties", default=UNSET)

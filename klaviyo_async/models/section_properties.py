@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 class SectionProperties(Model):
     """Schema `SectionProperties`."""
 
-    is_ai_generated: bool | None | Unset = UNSET
-    is_prebuilt_content: bool | None | Unset = UNSET
+    is_ai_generated: bool | Unset | None = UNSET
+    is_prebuilt_content: bool | Unset | None = UNSET

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class SectionStyles(Model):
     """Schema `SectionStyles`."""
 
-    background_asset_id: str | None | Unset = UNSET
-    background_color: str | None | Unset = UNSET
-    background_format: Literal["auto", "contain", "cover", "initial", "repeat"] | str | None | Unset = UNSET
-    background_image_full_width: bool | None | Unset = UNSET
+    background_asset_id: str | Unset | None = UNSET
+    background_color: str | Unset | None = UNSET
+    background_format: Literal["auto", "contain", "cover", "initial", "repeat"] | str | Unset | None = UNSET
+    background_image_full_width: bool | Unset | None = UNSET
     background_position: (
         Literal[
             "center-bottom",
@@ -34,22 +34,22 @@ class SectionStyles(Model):
             "right-top",
         ]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET
-    background_repeat: bool | None | Unset = UNSET
-    background_url: str | None | Unset = UNSET
-    border_color: str | None | Unset = UNSET
+    background_repeat: bool | Unset | None = UNSET
+    background_url: str | Unset | None = UNSET
+    border_color: str | Unset | None = UNSET
     border_style: (
-        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | None | Unset
+        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | Unset | None
     ) = UNSET
-    border_width: int | None | Unset = UNSET
-    column_align: Literal["baseline", "bottom", "middle", "top"] | str | None | Unset = UNSET
-    column_direction: Literal["ltr", "no-stack", "rtl"] | str | None | Unset = UNSET
-    content_color: str | None | Unset = UNSET
-    content_color_type: Literal["none", "section", "template"] | str | None | Unset = UNSET
-    inner_padding_bottom: int | None | Unset = UNSET
-    inner_padding_left: int | None | Unset = UNSET
-    inner_padding_right: int | None | Unset = UNSET
-    inner_padding_top: int | None | Unset = UNSET
-    stack_on_mobile: bool | None | Unset = UNSET
+    border_width: int | Unset | None = UNSET
+    column_align: Literal["baseline", "bottom", "middle", "top"] | str | Unset | None = UNSET
+    column_direction: Literal["ltr", "no-stack", "rtl"] | str | Unset | None = UNSET
+    content_color: str | Unset | None = UNSET
+    content_color_type: Literal["none", "section", "template"] | str | Unset | None = UNSET
+    inner_padding_bottom: int | Unset | None = UNSET
+    inner_padding_left: int | Unset | None = UNSET
+    inner_padding_right: int | Unset | None = UNSET
+    inner_padding_top: int | Unset | None = UNSET
+    stack_on_mobile: bool | Unset | None = UNSET

@@ -19,4 +19,4 @@ class SectionV0(Model):
 
     content_type: Literal["section"]
     type: Literal["section"] = "section"
-    data: None | Unset = UNSET
+    data: Unset | None = UNSET

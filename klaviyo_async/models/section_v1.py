@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class SectionV1(Model):
     """Schema `SectionV1`."""
 
-    id: str | None | Unset = UNSET
-    data_id: str | None | Unset = UNSET
-    universal_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    data_id: str | Unset | None = UNSET
+    universal_id: str | Unset | None = UNSET
     content_type: Literal["section"]
     type: Literal["section"] = "section"
     data: SectionData = nested("SectionData")
-    rows: list[RowV1] | None | Unset = nested(Many("RowV1"), default=UNSET)
+    rows: list[RowV1] | Unset | None = nested(Many("RowV1"), default=UNSET)

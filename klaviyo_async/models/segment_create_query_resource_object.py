@@ -29,4 +29,4 @@ class SegmentCreateQueryResourceObjectAttributes(Model):
 
     name: str
     definition: SegmentDefinition = nested("SegmentDefinition")
-    is_starred: bool | None | Unset = UNSET
+    is_starred: bool | Unset | None = UNSET

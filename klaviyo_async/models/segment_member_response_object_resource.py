@@ -22,7 +22,7 @@ class SegmentMemberResponseObjectResource(Model):
     """Schema `SegmentMemberResponseObjectResource`."""
 
     type: Literal["profile"] = "profile"
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     attributes: ListMemberResponseObjectResourceAttributes = nested("ListMemberResponseObjectResourceAttributes")
     relationships: ProfileResponseObjectResourceRelationships | Unset = nested(
         "ProfileResponseObjectResourceRelationships", default=UNSET

@@ -30,7 +30,7 @@ class SegmentPartialUpdateQueryResourceObject(Model):
 class SegmentPartialUpdateQueryResourceObjectAttributes(Model):
     """Inline object `SegmentPartialUpdateQueryResourceObjectAttributes`."""
 
-    definition: SegmentDefinition | None | Unset = nested("SegmentDefinition", default=UNSET)
-    name: str | None | Unset = UNSET
-    is_starred: bool | None | Unset = UNSET
-    is_active: bool | None | Unset = UNSET
+    definition: SegmentDefinition | Unset | None = nested("SegmentDefinition", default=UNSET)
+    name: str | Unset | None = UNSET
+    is_starred: bool | Unset | None = UNSET
+    is_active: bool | Unset | None = UNSET

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class SegmentResponseObjectResourceAttributes(Model):
     """Inline object `SegmentResponseObjectResourceAttributes`."""
 
-    name: str | None | Unset = UNSET
-    definition: SegmentDefinition | None | Unset = nested("SegmentDefinition", default=UNSET)
-    created: datetime | None | Unset = time(default=UNSET)
-    updated: datetime | None | Unset = time(default=UNSET)
+    name: str | Unset | None = UNSET
+    definition: SegmentDefinition | Unset | None = nested("SegmentDefinition", default=UNSET)
+    created: datetime | Unset | None = time(default=UNSET)
+    updated: datetime | Unset | None = time(default=UNSET)
     is_active: bool
     is_processing: bool
     is_starred: bool

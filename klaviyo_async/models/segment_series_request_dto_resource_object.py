@@ -60,4 +60,4 @@ class SegmentSeriesRequestDTOResourceObjectAttributes(Model):
         )
     )
     interval: Literal["daily", "hourly", "monthly", "weekly"] | str
-    filter: str | None | Unset = UNSET
+    filter: str | Unset | None = UNSET

@@ -18,4 +18,4 @@ class SegmentTrigger(Model):
     """Schema `SegmentTrigger`."""
 
     type: Literal["segment"] = "segment"
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET

@@ -59,4 +59,4 @@ class SegmentValuesRequestDTOResourceObjectAttributes(Model):
             Variant("CustomTimeframe", {}, ("start", "end"), ("start", "end")),
         )
     )
-    filter: str | None | Unset = UNSET
+    filter: str | Unset | None = UNSET

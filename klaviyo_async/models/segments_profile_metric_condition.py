@@ -64,6 +64,6 @@ class SegmentsProfileMetricCondition(Model):
             Variant("AlltimeDateFilter", {"type": ("date",), "operator": ("alltime",)}),
         )
     )
-    metric_filters: list[ProfileMetricPropertyFilter] | None | Unset = nested(
+    metric_filters: list[ProfileMetricPropertyFilter] | Unset | None = nested(
         Many("ProfileMetricPropertyFilter"), default=UNSET
     )

@@ -45,7 +45,7 @@ class SegmentsProfileMetricFunnelCondition(Model):
     completion_window_seconds: (
         Literal["DAYS_1", "DAYS_180", "DAYS_3", "DAYS_30", "DAYS_5", "DAYS_90", "HOURS_1", "WEEKS_1", "YEARS_1"]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET
     steps: list[ProfileMetricFunnelSteps] = nested(Many("ProfileMetricFunnelSteps"))

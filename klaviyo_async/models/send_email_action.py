@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class SendEmailAction(Model):
     """Schema `SendEmailAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["send-email"] = "send-email"
-    links: Link | None | Unset = nested("Link", default=UNSET)
-    data: SendEmailActionData | None | Unset = nested("SendEmailActionData", default=UNSET)
+    links: Link | Unset | None = nested("Link", default=UNSET)
+    data: SendEmailActionData | Unset | None = nested("SendEmailActionData", default=UNSET)

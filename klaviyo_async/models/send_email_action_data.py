@@ -19,5 +19,5 @@ if TYPE_CHECKING:
 class SendEmailActionData(Model):
     """Schema `SendEmailActionData`."""
 
-    message: FlowEmail | None | Unset = nested("FlowEmail", default=UNSET)
+    message: FlowEmail | Unset | None = nested("FlowEmail", default=UNSET)
     status: Literal["disabled", "draft", "live", "manual"] | str | Unset = UNSET

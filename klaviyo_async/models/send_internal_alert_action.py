@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class SendInternalAlertAction(Model):
     """Schema `SendInternalAlertAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["send-internal-alert"] = "send-internal-alert"
-    links: Link | None | Unset = nested("Link", default=UNSET)
-    data: SendInternalAlertActionData | None | Unset = nested("SendInternalAlertActionData", default=UNSET)
+    links: Link | Unset | None = nested("Link", default=UNSET)
+    data: SendInternalAlertActionData | Unset | None = nested("SendInternalAlertActionData", default=UNSET)

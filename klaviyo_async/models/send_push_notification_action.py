@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class SendPushNotificationAction(Model):
     """Schema `SendPushNotificationAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["send-mobile-push"] = "send-mobile-push"
-    links: Link | None | Unset = nested("Link", default=UNSET)
-    data: SendPushNotificationActionData | None | Unset = nested("SendPushNotificationActionData", default=UNSET)
+    links: Link | Unset | None = nested("Link", default=UNSET)
+    data: SendPushNotificationActionData | Unset | None = nested("SendPushNotificationActionData", default=UNSET)

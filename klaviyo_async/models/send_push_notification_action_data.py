@@ -19,5 +19,5 @@ if TYPE_CHECKING:
 class SendPushNotificationActionData(Model):
     """Schema `SendPushNotificationActionData`."""
 
-    message: FlowPushNotification | None | Unset = nested("FlowPushNotification", default=UNSET)
+    message: FlowPushNotification | Unset | None = nested("FlowPushNotification", default=UNSET)
     status: Literal["disabled", "draft", "live", "manual"] | str | Unset = UNSET

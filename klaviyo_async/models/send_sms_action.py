@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class SendSmsAction(Model):
     """Schema `SendSmsAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["send-sms"] = "send-sms"
-    links: Link | None | Unset = nested("Link", default=UNSET)
-    data: SendSmsActionData | None | Unset = nested("SendSmsActionData", default=UNSET)
+    links: Link | Unset | None = nested("Link", default=UNSET)
+    data: SendSmsActionData | Unset | None = nested("SendSmsActionData", default=UNSET)

@@ -19,5 +19,5 @@ if TYPE_CHECKING:
 class SendSmsActionData(Model):
     """Schema `SendSmsActionData`."""
 
-    message: FlowSms | None | Unset = nested("FlowSms", default=UNSET)
+    message: FlowSms | Unset | None = nested("FlowSms", default=UNSET)
     status: Literal["disabled", "draft", "live", "manual"] | str | Unset = UNSET

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class SendWebhookAction(Model):
     """Schema `SendWebhookAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["send-webhook"] = "send-webhook"
-    links: Link | None | Unset = nested("Link", default=UNSET)
-    data: SendWebhookActionData | None | Unset = nested("SendWebhookActionData", default=UNSET)
+    links: Link | Unset | None = nested("Link", default=UNSET)
+    data: SendWebhookActionData | Unset | None = nested("SendWebhookActionData", default=UNSET)

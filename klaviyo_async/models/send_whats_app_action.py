@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class SendWhatsAppAction(Model):
     """Schema `SendWhatsAppAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["send-whatsapp"] = "send-whatsapp"
-    links: Link | None | Unset = nested("Link", default=UNSET)
-    data: SendWhatsAppActionData | None | Unset = nested("SendWhatsAppActionData", default=UNSET)
+    links: Link | Unset | None = nested("Link", default=UNSET)
+    data: SendWhatsAppActionData | Unset | None = nested("SendWhatsAppActionData", default=UNSET)

@@ -19,5 +19,5 @@ if TYPE_CHECKING:
 class SendWhatsAppActionData(Model):
     """Schema `SendWhatsAppActionData`."""
 
-    message: FlowWhatsApp | None | Unset = nested("FlowWhatsApp", default=UNSET)
+    message: FlowWhatsApp | Unset | None = nested("FlowWhatsApp", default=UNSET)
     status: Literal["disabled", "draft", "live", "manual"] | str | Unset = UNSET

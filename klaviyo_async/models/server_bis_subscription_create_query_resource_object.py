@@ -38,6 +38,6 @@ class ServerBISSubscriptionCreateQueryResourceObjectAttributes(Model):
     """Inline object `ServerBISSubscriptionCreateQueryResourceObjectAttributes`."""
 
     channels: list[Literal["EMAIL", "PUSH", "SMS", "WHATSAPP"] | str]
-    profile: ClientBISSubscriptionCreateQueryResourceObjectAttributesProfile | None | Unset = nested(
+    profile: ClientBISSubscriptionCreateQueryResourceObjectAttributesProfile | Unset | None = nested(
         "ClientBISSubscriptionCreateQueryResourceObjectAttributesProfile", default=UNSET
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class SignupCounter(Model):
     """Schema `SignupCounter`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["signup_counter"] = "signup_counter"
     styles: SignupCounterStyles | Unset = nested("SignupCounterStyles", default=UNSET)
     properties: SignupCounterProperties = nested("SignupCounterProperties")

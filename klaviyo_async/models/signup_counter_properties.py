@@ -18,7 +18,7 @@ class SignupCounterProperties(Model):
     """Schema `SignupCounterProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
     timeframe: Literal["1_hour", "24_hours", "30_days", "7_days"] | str
     min_submits: int
     content: str

@@ -18,4 +18,4 @@ class SignupCounterStyles(Model):
     """Schema `SignupCounterStyles`."""
 
     padding: Padding | Unset = nested("Padding", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class SkipToSuccess(Model):
     """Schema `SkipToSuccess`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["skip_to_success"] = "skip_to_success"
     submit: Literal[False] | Unset = UNSET
     properties: SkipToSuccessProperties = nested("SkipToSuccessProperties")

@@ -18,5 +18,5 @@ if TYPE_CHECKING:
 class SMSChannel(Model):
     """Schema `SMSChannel`."""
 
-    marketing: SMSMarketing | None | Unset = nested("SMSMarketing", default=UNSET)
-    transactional: SMSTransactional | None | Unset = nested("SMSTransactional", default=UNSET)
+    marketing: SMSMarketing | Unset | None = nested("SMSMarketing", default=UNSET)
+    transactional: SMSTransactional | Unset | None = nested("SMSTransactional", default=UNSET)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class SMSConsentCheckbox(Model):
     """Schema `SMSConsentCheckbox`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["promotional_sms_checkbox"] = "promotional_sms_checkbox"
     styles: SMSConsentCheckboxStyles | Unset = nested("SMSConsentCheckboxStyles", default=UNSET)
     properties: SMSConsentCheckboxProperties = nested("SMSConsentCheckboxProperties")

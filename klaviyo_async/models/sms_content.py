@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 class SMSContent(Model):
     """Schema `SMSContent`."""
 
-    body: str | None | Unset = UNSET
-    media_url: str | None | Unset = UNSET
+    body: str | Unset | None = UNSET
+    media_url: str | Unset | None = UNSET

@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 class SMSContentCreate(Model):
     """Schema `SMSContentCreate`."""
 
-    body: str | None | Unset = UNSET
+    body: str | Unset | None = UNSET

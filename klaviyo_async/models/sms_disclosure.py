@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class SMSDisclosure(Model):
     """Schema `SMSDisclosure`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["sms_disclosure"] = "sms_disclosure"
     styles: SMSDisclosureStyles | Unset = nested("SMSDisclosureStyles", default=UNSET)
     properties: SMSDisclosureProperties | Unset = nested("SMSDisclosureProperties", default=UNSET)

@@ -18,4 +18,4 @@ class SMSDisclosureAccountDefault(Model):
     """Schema `SMSDisclosureAccountDefault`."""
 
     type: Literal["account_default"] = "account_default"
-    html: None | Unset = UNSET
+    html: Unset | None = UNSET

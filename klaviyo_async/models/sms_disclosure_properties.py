@@ -21,7 +21,7 @@ class SMSDisclosureProperties(Model):
     """Schema `SMSDisclosureProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
     content: SMSDisclosureCustom | SMSDisclosureAccountDefault | Unset = nested(
         Union(
             Variant("SMSDisclosureCustom", {"type": ("custom",)}),

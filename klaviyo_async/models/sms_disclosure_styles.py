@@ -20,6 +20,6 @@ class SMSDisclosureStyles(Model):
     """Schema `SMSDisclosureStyles`."""
 
     padding: Padding | Unset = nested("Padding", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
     link_styles: SMSDisclosureLinkTextStyle | Unset = nested("SMSDisclosureLinkTextStyle", default=UNSET)
     text_styles: SMSDisclosureTextStyle | Unset = nested("SMSDisclosureTextStyle", default=UNSET)

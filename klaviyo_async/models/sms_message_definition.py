@@ -21,5 +21,5 @@ class SMSMessageDefinition(Model):
     """Schema `SMSMessageDefinition`."""
 
     channel: Literal["sms"]
-    content: SMSContent | None | Unset = nested("SMSContent", default=UNSET)
-    render_options: RenderOptions | None | Unset = nested("RenderOptions", default=UNSET)
+    content: SMSContent | Unset | None = nested("SMSContent", default=UNSET)
+    render_options: RenderOptions | Unset | None = nested("RenderOptions", default=UNSET)

@@ -21,5 +21,5 @@ class SMSMessageDefinitionCreate(Model):
     """Schema `SMSMessageDefinitionCreate`."""
 
     channel: Literal["sms"]
-    content: SMSContentCreate | None | Unset = nested("SMSContentCreate", default=UNSET)
-    render_options: RenderOptions | None | Unset = nested("RenderOptions", default=UNSET)
+    content: SMSContentCreate | Unset | None = nested("SMSContentCreate", default=UNSET)
+    render_options: RenderOptions | Unset | None = nested("RenderOptions", default=UNSET)

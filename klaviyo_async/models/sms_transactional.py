@@ -19,7 +19,7 @@ class SMSTransactional(Model):
 
     can_receive_sms_transactional: bool
     consent: str
-    consent_timestamp: datetime | None | Unset = time(default=UNSET)
-    method: str | None | Unset = UNSET
-    method_detail: str | None | Unset = UNSET
-    last_updated: datetime | None | Unset = time(default=UNSET)
+    consent_timestamp: datetime | Unset | None = time(default=UNSET)
+    method: str | Unset | None = UNSET
+    method_detail: str | Unset | None = UNSET
+    last_updated: datetime | Unset | None = time(default=UNSET)

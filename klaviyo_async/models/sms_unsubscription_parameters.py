@@ -17,5 +17,5 @@ if TYPE_CHECKING:
 class SMSUnsubscriptionParameters(Model):
     """Schema `SMSUnsubscriptionParameters`."""
 
-    marketing: UnsubscriptionParameters | None | Unset = nested("UnsubscriptionParameters", default=UNSET)
-    transactional: UnsubscriptionParameters | None | Unset = nested("UnsubscriptionParameters", default=UNSET)
+    marketing: UnsubscriptionParameters | Unset | None = nested("UnsubscriptionParameters", default=UNSET)
+    transactional: UnsubscriptionParameters | Unset | None = nested("UnsubscriptionParameters", default=UNSET)

@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 class SocialBlockProperties(Model):
     """Schema `SocialBlockProperties`."""
 
-    show_labels: bool | None | Unset = UNSET
+    show_labels: bool | Unset | None = UNSET

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 class SocialBlockStyles(Model):
     """Schema `SocialBlockStyles`."""
 
-    block_background_color: str | None | Unset = UNSET
-    block_padding_bottom: int | None | Unset = UNSET
-    block_padding_left: int | None | Unset = UNSET
-    block_padding_right: int | None | Unset = UNSET
-    block_padding_top: int | None | Unset = UNSET
-    icon_align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    icon_color: Literal["black", "default", "grey", "white"] | str | None | Unset = UNSET
-    icon_size: Literal["large", "medium", "small"] | str | None | Unset = UNSET
-    icon_spacing: int | None | Unset = UNSET
-    label_color: str | None | Unset = UNSET
-    label_font_family: str | None | Unset = UNSET
-    label_font_size: int | None | Unset = UNSET
-    label_font_style: Literal["italic", "normal"] | str | None | Unset = UNSET
-    label_text_decoration: str | None | Unset = UNSET
-    label_font_weight: str | None | Unset = UNSET
-    stack_on_mobile: bool | None | Unset = UNSET
+    block_background_color: str | Unset | None = UNSET
+    block_padding_bottom: int | Unset | None = UNSET
+    block_padding_left: int | Unset | None = UNSET
+    block_padding_right: int | Unset | None = UNSET
+    block_padding_top: int | Unset | None = UNSET
+    icon_align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    icon_color: Literal["black", "default", "grey", "white"] | str | Unset | None = UNSET
+    icon_size: Literal["large", "medium", "small"] | str | Unset | None = UNSET
+    icon_spacing: int | Unset | None = UNSET
+    label_color: str | Unset | None = UNSET
+    label_font_family: str | Unset | None = UNSET
+    label_font_size: int | Unset | None = UNSET
+    label_font_style: Literal["italic", "normal"] | str | Unset | None = UNSET
+    label_text_decoration: str | Unset | None = UNSET
+    label_font_weight: str | Unset | None = UNSET
+    stack_on_mobile: bool | Unset | None = UNSET

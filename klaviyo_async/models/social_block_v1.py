@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 class SocialBlockV1(Model):
     """Schema `SocialBlockV1`."""
 
-    id: str | None | Unset = UNSET
-    data_id: str | None | Unset = UNSET
-    universal_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    data_id: str | Unset | None = UNSET
+    universal_id: str | Unset | None = UNSET
     content_type: Literal["block"]
     type: Literal["social"] = "social"
     data: SocialBlockData | None = nested("SocialBlockData")
-    subblocks: list[SocialIconSubBlock | SocialSpacerSubBlock] | None | Unset = nested(
+    subblocks: list[SocialIconSubBlock | SocialSpacerSubBlock] | Unset | None = nested(
         Many(
             Union(
                 Variant(

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class SocialIconSubBlock(Model):
     """Schema `SocialIconSubBlock`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["social_link_icon"] = "social_link_icon"
-    custom_asset_id: str | None | Unset = UNSET
-    custom_src: str | None | Unset = UNSET
-    custom_size: int | None | Unset = UNSET
-    label: str | None | Unset = UNSET
-    link_type: SocialIconSubBlockLinkType | None | Unset = UNSET
-    link_url: str | None | Unset = UNSET
+    custom_asset_id: str | Unset | None = UNSET
+    custom_src: str | Unset | None = UNSET
+    custom_size: int | Unset | None = UNSET
+    label: str | Unset | None = UNSET
+    link_type: SocialIconSubBlockLinkType | Unset | None = UNSET
+    link_url: str | Unset | None = UNSET

@@ -17,6 +17,6 @@ if TYPE_CHECKING:
 class SocialSpacerSubBlock(Model):
     """Schema `SocialSpacerSubBlock`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["social_link_spacer"] = "social_link_spacer"
-    width: int | None | Unset = UNSET
+    width: int | Unset | None = UNSET

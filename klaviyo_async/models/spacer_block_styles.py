@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 class SpacerBlockStyles(Model):
     """Schema `SpacerBlockStyles`."""
 
-    background_color: str | None | Unset = UNSET
-    height: int | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
+    height: int | Unset | None = UNSET

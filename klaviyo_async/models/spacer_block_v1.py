@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class SpacerBlockV1(Model):
     """Schema `SpacerBlockV1`."""
 
-    id: str | None | Unset = UNSET
-    data_id: str | None | Unset = UNSET
-    universal_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    data_id: str | Unset | None = UNSET
+    universal_id: str | Unset | None = UNSET
     content_type: Literal["block"]
     type: Literal["spacer"] = "spacer"
     data: SpacerBlockData | None = nested("SpacerBlockData")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class SpinToWin(Model):
     """Schema `SpinToWin`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     properties: SpinToWinProperties = nested("SpinToWinProperties")
     type: Literal["spin_to_win"] = "spin_to_win"
     styles: SpinToWinStyles | Unset = nested("SpinToWinStyles", default=UNSET)

@@ -20,6 +20,6 @@ class SpinToWinProperties(Model):
     """Schema `SpinToWinProperties`."""
 
     display_device: list[Literal["both", "desktop", "mobile"] | str] | Unset = UNSET
-    classname: str | None | Unset = UNSET
+    classname: str | Unset | None = UNSET
     duplicate_slices: bool | Unset = UNSET
     slices: list[SpinToWinSliceConfig] = nested(Many("SpinToWinSliceConfig"))

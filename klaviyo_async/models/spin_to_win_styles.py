@@ -20,7 +20,7 @@ class SpinToWinStyles(Model):
     """Schema `SpinToWinStyles`."""
 
     padding: Padding | Unset = nested("Padding", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
     slice_styles: list[SpinToWinSliceStyle] | Unset = nested(Many("SpinToWinSliceStyle"), default=UNSET)
     text_styles: TextStyleV0 | Unset = nested("TextStyleV0", default=UNSET)
     center_color: str | Unset = UNSET

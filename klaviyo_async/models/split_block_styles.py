@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 class SplitBlockStyles(Model):
     """Schema `SplitBlockStyles`."""
 
-    block_background_color: str | None | Unset = UNSET
-    block_padding_bottom: int | None | Unset = UNSET
-    block_padding_left: int | None | Unset = UNSET
-    block_padding_right: int | None | Unset = UNSET
-    block_padding_top: int | None | Unset = UNSET
-    column_widths: str | None | Unset = UNSET
-    mobile_stack_order: Literal["ltr", "no-stack", "rtl"] | str | None | Unset = UNSET
-    padding_in_between: int | None | Unset = UNSET
+    block_background_color: str | Unset | None = UNSET
+    block_padding_bottom: int | Unset | None = UNSET
+    block_padding_left: int | Unset | None = UNSET
+    block_padding_right: int | Unset | None = UNSET
+    block_padding_top: int | Unset | None = UNSET
+    column_widths: str | Unset | None = UNSET
+    mobile_stack_order: Literal["ltr", "no-stack", "rtl"] | str | Unset | None = UNSET
+    padding_in_between: int | Unset | None = UNSET

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 class SplitBlockV1(Model):
     """Schema `SplitBlockV1`."""
 
-    id: str | None | Unset = UNSET
-    data_id: str | None | Unset = UNSET
-    universal_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    data_id: str | Unset | None = UNSET
+    universal_id: str | Unset | None = UNSET
     content_type: Literal["block"]
     type: Literal["split"] = "split"
     data: SplitBlockData | None = nested("SplitBlockData")
-    subblocks: list[TableTextSubBlock | TableImageSubBlock | TableHtmlSubBlock] | None | Unset = nested(
+    subblocks: list[TableTextSubBlock | TableImageSubBlock | TableHtmlSubBlock] | Unset | None = nested(
         Many(
             Union(
                 Variant(

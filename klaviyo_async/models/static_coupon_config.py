@@ -18,4 +18,4 @@ class StaticCouponConfig(Model):
     """Schema `StaticCouponConfig`."""
 
     type: Literal["static"] = "static"
-    text: str | None | Unset = UNSET
+    text: str | Unset | None = UNSET

@@ -20,10 +20,10 @@ class StaticImageBlockProperties(Model):
     """Schema `StaticImageBlockProperties`."""
 
     dynamic: Literal[False] | None
-    alt_text: str | None | Unset = UNSET
-    asset_id: str | None | Unset = UNSET
-    cropping_properties: ImageBlockCroppingProperties | None | Unset = nested(
+    alt_text: str | Unset | None = UNSET
+    asset_id: str | Unset | None = UNSET
+    cropping_properties: ImageBlockCroppingProperties | Unset | None = nested(
         "ImageBlockCroppingProperties", default=UNSET
     )
-    href: str | None | Unset = UNSET
-    src: str | None | Unset = UNSET
+    href: str | Unset | None = UNSET
+    src: str | Unset | None = UNSET

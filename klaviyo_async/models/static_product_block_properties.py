@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 class StaticProductBlockProperties(Model):
     """Schema `StaticProductBlockProperties`."""
 
-    is_ai_generated: bool | None | Unset = UNSET
-    is_prebuilt_content: bool | None | Unset = UNSET
-    item_subtype_id: int | None | Unset = UNSET
-    show_button: bool | None | Unset = UNSET
-    show_original_price: bool | None | Unset = UNSET
-    show_price: bool | None | Unset = UNSET
-    show_rating: bool | None | Unset = UNSET
-    show_rating_count: bool | None | Unset = UNSET
-    show_title: bool | None | Unset = UNSET
-    show_title_links: bool | None | Unset = UNSET
-    title_placeholder: str | None | Unset = UNSET
+    is_ai_generated: bool | Unset | None = UNSET
+    is_prebuilt_content: bool | Unset | None = UNSET
+    item_subtype_id: int | Unset | None = UNSET
+    show_button: bool | Unset | None = UNSET
+    show_original_price: bool | Unset | None = UNSET
+    show_price: bool | Unset | None = UNSET
+    show_rating: bool | Unset | None = UNSET
+    show_rating_count: bool | Unset | None = UNSET
+    show_title: bool | Unset | None = UNSET
+    show_title_links: bool | Unset | None = UNSET
+    title_placeholder: str | Unset | None = UNSET
     dynamic: Literal[False] | None
-    show_description: bool | None | Unset = UNSET
-    localize_for_recipient: bool | None | Unset = UNSET
-    language: str | None | Unset = UNSET
-    region: str | None | Unset = UNSET
+    show_description: bool | Unset | None = UNSET
+    localize_for_recipient: bool | Unset | None = UNSET
+    language: str | Unset | None = UNSET
+    region: str | Unset | None = UNSET

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 class StaticReviewBlockProperties(Model):
     """Schema `StaticReviewBlockProperties`."""
 
-    show_rating: bool | None | Unset = UNSET
-    show_reviewer_name: bool | None | Unset = UNSET
-    show_product_name: bool | None | Unset = UNSET
-    show_variant_name: bool | None | Unset = UNSET
-    show_verified_badge: bool | None | Unset = UNSET
-    author_placeholder: str | None | Unset = UNSET
-    quote_placeholder: str | None | Unset = UNSET
-    product_name_placeholder: str | None | Unset = UNSET
-    product_variant_name_placeholder: str | None | Unset = UNSET
+    show_rating: bool | Unset | None = UNSET
+    show_reviewer_name: bool | Unset | None = UNSET
+    show_product_name: bool | Unset | None = UNSET
+    show_variant_name: bool | Unset | None = UNSET
+    show_verified_badge: bool | Unset | None = UNSET
+    author_placeholder: str | Unset | None = UNSET
+    quote_placeholder: str | Unset | None = UNSET
+    product_name_placeholder: str | Unset | None = UNSET
+    product_variant_name_placeholder: str | Unset | None = UNSET
     verified_badge_language: (
         Literal[
             "dutch",
@@ -40,13 +40,13 @@ class StaticReviewBlockProperties(Model):
             "spanish",
         ]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET
     dynamic: Literal[False] | None
-    author: str | None | Unset = UNSET
-    product_name: str | None | Unset = UNSET
-    product_variant_name: str | None | Unset = UNSET
-    quote: str | None | Unset = UNSET
-    stars: int | None | Unset = UNSET
-    verified: bool | None | Unset = UNSET
+    author: str | Unset | None = UNSET
+    product_name: str | Unset | None = UNSET
+    product_variant_name: str | Unset | None = UNSET
+    quote: str | Unset | None = UNSET
+    stars: int | Unset | None = UNSET
+    verified: bool | Unset | None = UNSET

@@ -23,7 +23,7 @@ class StaticSendStrategy(Model):
 
     method: Literal["static"]
     datetime: datetime = time()
-    options: LocalStaticSend | NonLocalStaticSend | None | Unset = nested(
+    options: LocalStaticSend | NonLocalStaticSend | Unset | None = nested(
         Union(Variant("LocalStaticSend", {"is_local": (True,)}), Variant("NonLocalStaticSend", {"is_local": (False,)})),
         default=UNSET,
     )

@@ -18,5 +18,5 @@ class StaticTableBlockProperties(Model):
     """Schema `StaticTableBlockProperties`."""
 
     dynamic: Literal[False] | None
-    num_columns: int | None | Unset = UNSET
-    show_headers: bool | None | Unset = UNSET
+    num_columns: int | Unset | None = UNSET
+    show_headers: bool | Unset | None = UNSET

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class StatisticsDTO(Model):
     """Schema `StatisticsDTO`."""
 
-    average_rating: float | None | Unset = UNSET
-    total_reviews: int | None | Unset = UNSET
-    total_questions: int | None | Unset = UNSET
-    total_ratings: int | None | Unset = UNSET
-    total_store_reviews: int | None | Unset = UNSET
-    average_store_rating: float | None | Unset = UNSET
+    average_rating: float | Unset | None = UNSET
+    total_reviews: int | Unset | None = UNSET
+    total_questions: int | Unset | None = UNSET
+    total_ratings: int | Unset | None = UNSET
+    total_store_reviews: int | Unset | None = UNSET
+    average_store_rating: float | Unset | None = UNSET

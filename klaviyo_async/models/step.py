@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Step(Model):
     """Schema `Step`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     columns: list[ColumnV0] = nested(Many("ColumnV0"))
-    name: str | None | Unset = UNSET
-    steps: list[Step] | None | Unset = nested(Many("Step"), default=UNSET)
+    name: str | Unset | None = UNSET
+    steps: list[Step] | Unset | None = nested(Many("Step"), default=UNSET)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class StreetAddress(Model):
     """Schema `StreetAddress`."""
 
-    address1: str | None | Unset = UNSET
-    address2: str | None | Unset = UNSET
+    address1: str | Unset | None = UNSET
+    address2: str | Unset | None = UNSET
     city: str
-    region: str | None | Unset = UNSET
-    country: str | None | Unset = UNSET
-    zip: str | None | Unset = UNSET
+    region: str | Unset | None = UNSET
+    country: str | Unset | None = UNSET
+    zip: str | Unset | None = UNSET

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class SubmitBackInStock(Model):
     """Schema `SubmitBackInStock`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["submit_back_in_stock"] = "submit_back_in_stock"
-    properties: SubmitBackInStockProperties | None | Unset = nested("SubmitBackInStockProperties", default=UNSET)
+    properties: SubmitBackInStockProperties | Unset | None = nested("SubmitBackInStockProperties", default=UNSET)
     submit: Literal[True] | Unset = UNSET

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class SubmitOptInCode(Model):
     """Schema `SubmitOptInCode`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     submit: Literal[True] | Unset = UNSET
     type: Literal["submit_opt_in_code"] = "submit_opt_in_code"
-    properties: None | Unset = UNSET
+    properties: Unset | None = UNSET

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class SubscribeViaSMS(Model):
     """Schema `SubscribeViaSMS`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     submit: Literal[True] | Unset = UNSET
     type: Literal["subscribe_via_sms"] = "subscribe_via_sms"
     properties: SubscribeViaSMSProperties = nested("SubscribeViaSMSProperties")

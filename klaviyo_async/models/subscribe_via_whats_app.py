@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class SubscribeViaWhatsApp(Model):
     """Schema `SubscribeViaWhatsApp`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     submit: Literal[True] | Unset = UNSET
     type: Literal["subscribe_via_whatsapp"] = "subscribe_via_whatsapp"
     properties: SubscribeViaWhatsAppProperties = nested("SubscribeViaWhatsAppProperties")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class SubscriptionChannels(Model):
     """Schema `SubscriptionChannels`."""
 
-    email: EmailSubscriptionParameters | None | Unset = nested("EmailSubscriptionParameters", default=UNSET)
-    sms: SMSSubscriptionParameters | None | Unset = nested("SMSSubscriptionParameters", default=UNSET)
-    whatsapp: WhatsAppSubscriptionParameters | None | Unset = nested("WhatsAppSubscriptionParameters", default=UNSET)
-    push: PushSubscriptionParameters | None | Unset = nested("PushSubscriptionParameters", default=UNSET)
+    email: EmailSubscriptionParameters | Unset | None = nested("EmailSubscriptionParameters", default=UNSET)
+    sms: SMSSubscriptionParameters | Unset | None = nested("SMSSubscriptionParameters", default=UNSET)
+    whatsapp: WhatsAppSubscriptionParameters | Unset | None = nested("WhatsAppSubscriptionParameters", default=UNSET)
+    push: PushSubscriptionParameters | Unset | None = nested("PushSubscriptionParameters", default=UNSET)

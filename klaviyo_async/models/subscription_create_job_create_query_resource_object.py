@@ -35,11 +35,11 @@ class SubscriptionCreateJobCreateQueryResourceObject(Model):
 class SubscriptionCreateJobCreateQueryResourceObjectAttributes(Model):
     """Inline object `SubscriptionCreateJobCreateQueryResourceObjectAttributes`."""
 
-    custom_source: str | None | Unset = UNSET
+    custom_source: str | Unset | None = UNSET
     profiles: SubscriptionCreateJobCreateQueryResourceObjectAttributesProfiles = nested(
         "SubscriptionCreateJobCreateQueryResourceObjectAttributesProfiles"
     )
-    historical_import: bool | None | Unset = UNSET
+    historical_import: bool | Unset | None = UNSET
 
 
 @model

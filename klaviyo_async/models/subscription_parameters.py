@@ -19,4 +19,4 @@ class SubscriptionParameters(Model):
     """Schema `SubscriptionParameters`."""
 
     consent: Literal["SUBSCRIBED"]
-    consented_at: datetime | None | Unset = time(default=UNSET)
+    consented_at: datetime | Unset | None = time(default=UNSET)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Subscriptions(Model):
     """Schema `Subscriptions`."""
 
-    email: EmailChannel | None | Unset = nested("EmailChannel", default=UNSET)
-    sms: SMSChannel | None | Unset = nested("SMSChannel", default=UNSET)
-    mobile_push: PushChannel | None | Unset = nested("PushChannel", default=UNSET)
-    whatsapp: WhatsappChannel | None | Unset = nested("WhatsappChannel", default=UNSET)
+    email: EmailChannel | Unset | None = nested("EmailChannel", default=UNSET)
+    sms: SMSChannel | Unset | None = nested("SMSChannel", default=UNSET)
+    mobile_push: PushChannel | Unset | None = nested("PushChannel", default=UNSET)
+    whatsapp: WhatsappChannel | Unset | None = nested("WhatsappChannel", default=UNSET)

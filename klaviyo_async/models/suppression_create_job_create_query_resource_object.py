@@ -35,7 +35,7 @@ class SuppressionCreateJobCreateQueryResourceObject(Model):
 class SuppressionCreateJobCreateQueryResourceObjectAttributes(Model):
     """Inline object `SuppressionCreateJobCreateQueryResourceObjectAttributes`."""
 
-    profiles: SuppressionCreateJobCreateQueryResourceObjectAttributesProfiles | None | Unset = nested(
+    profiles: SuppressionCreateJobCreateQueryResourceObjectAttributesProfiles | Unset | None = nested(
         "SuppressionCreateJobCreateQueryResourceObjectAttributesProfiles", default=UNSET
     )
 

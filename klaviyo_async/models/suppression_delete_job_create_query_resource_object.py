@@ -35,7 +35,7 @@ class SuppressionDeleteJobCreateQueryResourceObject(Model):
 class SuppressionDeleteJobCreateQueryResourceObjectAttributes(Model):
     """Inline object `SuppressionDeleteJobCreateQueryResourceObjectAttributes`."""
 
-    profiles: SuppressionDeleteJobCreateQueryResourceObjectAttributesProfiles | None | Unset = nested(
+    profiles: SuppressionDeleteJobCreateQueryResourceObjectAttributesProfiles | Unset | None = nested(
         "SuppressionDeleteJobCreateQueryResourceObjectAttributesProfiles", default=UNSET
     )
 

@@ -17,47 +17,47 @@ if TYPE_CHECKING:
 class TableBlockStyles(Model):
     """Schema `TableBlockStyles`."""
 
-    block_background_color: str | None | Unset = UNSET
-    block_border_color: str | None | Unset = UNSET
+    block_background_color: str | Unset | None = UNSET
+    block_border_color: str | Unset | None = UNSET
     block_border_style: (
-        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | None | Unset
+        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | Unset | None
     ) = UNSET
-    block_border_width: int | None | Unset = UNSET
-    block_padding_bottom: int | None | Unset = UNSET
-    block_padding_left: int | None | Unset = UNSET
-    block_padding_right: int | None | Unset = UNSET
-    block_padding_top: int | None | Unset = UNSET
-    cell_horizontal_border_color: str | None | Unset = UNSET
+    block_border_width: int | Unset | None = UNSET
+    block_padding_bottom: int | Unset | None = UNSET
+    block_padding_left: int | Unset | None = UNSET
+    block_padding_right: int | Unset | None = UNSET
+    block_padding_top: int | Unset | None = UNSET
+    cell_horizontal_border_color: str | Unset | None = UNSET
     cell_horizontal_border_style: (
-        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | None | Unset
+        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | Unset | None
     ) = UNSET
-    cell_horizontal_border_width: int | None | Unset = UNSET
-    cell_padding_bottom: int | None | Unset = UNSET
-    cell_padding_left: int | None | Unset = UNSET
-    cell_padding_right: int | None | Unset = UNSET
-    cell_padding_top: int | None | Unset = UNSET
-    cell_vertical_align: Literal["baseline", "bottom", "middle", "top"] | str | None | Unset = UNSET
-    cell_vertical_border_color: str | None | Unset = UNSET
+    cell_horizontal_border_width: int | Unset | None = UNSET
+    cell_padding_bottom: int | Unset | None = UNSET
+    cell_padding_left: int | Unset | None = UNSET
+    cell_padding_right: int | Unset | None = UNSET
+    cell_padding_top: int | Unset | None = UNSET
+    cell_vertical_align: Literal["baseline", "bottom", "middle", "top"] | str | Unset | None = UNSET
+    cell_vertical_border_color: str | Unset | None = UNSET
     cell_vertical_border_style: (
-        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | None | Unset
+        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | Unset | None
     ) = UNSET
-    cell_vertical_border_width: int | None | Unset = UNSET
-    header_background_color: str | None | Unset = UNSET
-    header_font_color: str | None | Unset = UNSET
-    header_font_family: str | None | Unset = UNSET
-    header_font_size: int | None | Unset = UNSET
-    header_font_style: Literal["italic", "normal"] | str | None | Unset = UNSET
-    header_font_weight: str | None | Unset = UNSET
-    header_letter_spacing: int | None | Unset = UNSET
-    header_line_height: float | None | Unset = UNSET
-    header_padding_bottom: int | None | Unset = UNSET
-    header_padding_left: int | None | Unset = UNSET
-    header_padding_right: int | None | Unset = UNSET
-    header_padding_top: int | None | Unset = UNSET
-    header_text_decoration: str | None | Unset = UNSET
-    table_background_color: str | None | Unset = UNSET
-    table_font_color: str | None | Unset = UNSET
-    table_font_family: str | None | Unset = UNSET
-    table_font_size: int | None | Unset = UNSET
-    table_text_align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    use_legacy_mobile_padding: bool | None | Unset = UNSET
+    cell_vertical_border_width: int | Unset | None = UNSET
+    header_background_color: str | Unset | None = UNSET
+    header_font_color: str | Unset | None = UNSET
+    header_font_family: str | Unset | None = UNSET
+    header_font_size: int | Unset | None = UNSET
+    header_font_style: Literal["italic", "normal"] | str | Unset | None = UNSET
+    header_font_weight: str | Unset | None = UNSET
+    header_letter_spacing: int | Unset | None = UNSET
+    header_line_height: float | Unset | None = UNSET
+    header_padding_bottom: int | Unset | None = UNSET
+    header_padding_left: int | Unset | None = UNSET
+    header_padding_right: int | Unset | None = UNSET
+    header_padding_top: int | Unset | None = UNSET
+    header_text_decoration: str | Unset | None = UNSET
+    table_background_color: str | Unset | None = UNSET
+    table_font_color: str | Unset | None = UNSET
+    table_font_family: str | Unset | None = UNSET
+    table_font_size: int | Unset | None = UNSET
+    table_text_align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    use_legacy_mobile_padding: bool | Unset | None = UNSET

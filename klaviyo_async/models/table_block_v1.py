@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 class TableBlockV1(Model):
     """Schema `TableBlockV1`."""
 
-    id: str | None | Unset = UNSET
-    data_id: str | None | Unset = UNSET
-    universal_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    data_id: str | Unset | None = UNSET
+    universal_id: str | Unset | None = UNSET
     content_type: Literal["block"]
     type: Literal["table"] = "table"
     data: TableBlockData | None = nested("TableBlockData")
@@ -42,8 +42,8 @@ class TableBlockV1(Model):
             | TableFallbackImageSubBlock
             | TableFallbackTextSubBlock
         ]
-        | None
         | Unset
+        | None
     ) = nested(
         Many(
             Union(

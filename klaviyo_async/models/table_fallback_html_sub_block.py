@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class TableFallbackHtmlSubBlock(Model):
     """Schema `TableFallbackHtmlSubBlock`."""
 
-    content: str | None | Unset = UNSET
-    show_on: Literal["all", "desktop", "mobile"] | str | None | Unset = UNSET
-    id: str | None | Unset = UNSET
+    content: str | Unset | None = UNSET
+    show_on: Literal["all", "desktop", "mobile"] | str | Unset | None = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["table_fallback_html"] = "table_fallback_html"

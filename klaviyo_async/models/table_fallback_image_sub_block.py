@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 class TableFallbackImageSubBlock(Model):
     """Schema `TableFallbackImageSubBlock`."""
 
-    dynamic: bool | None | Unset = UNSET
-    alt_text: str | None | Unset = UNSET
-    asset_id: str | None | Unset = UNSET
-    href: str | None | Unset = UNSET
-    src: str | None | Unset = UNSET
-    width: int | None | Unset = UNSET
-    height: int | None | Unset = UNSET
-    image_width: int | None | Unset = UNSET
-    image_align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    show_on: Literal["all", "desktop", "mobile"] | str | None | Unset = UNSET
-    table_column_width: str | None | Unset = UNSET
-    cell_text_align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    cropped_asset_id: str | None | Unset = UNSET
-    cropped_src: str | None | Unset = UNSET
-    cropping_aspect_ratio: str | None | Unset = UNSET
-    cropping_height: int | None | Unset = UNSET
-    cropping_width: int | None | Unset = UNSET
-    cropping_x: int | None | Unset = UNSET
-    cropping_y: int | None | Unset = UNSET
-    id: str | None | Unset = UNSET
+    dynamic: bool | Unset | None = UNSET
+    alt_text: str | Unset | None = UNSET
+    asset_id: str | Unset | None = UNSET
+    href: str | Unset | None = UNSET
+    src: str | Unset | None = UNSET
+    width: int | Unset | None = UNSET
+    height: int | Unset | None = UNSET
+    image_width: int | Unset | None = UNSET
+    image_align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    show_on: Literal["all", "desktop", "mobile"] | str | Unset | None = UNSET
+    table_column_width: str | Unset | None = UNSET
+    cell_text_align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    cropped_asset_id: str | Unset | None = UNSET
+    cropped_src: str | Unset | None = UNSET
+    cropping_aspect_ratio: str | Unset | None = UNSET
+    cropping_height: int | Unset | None = UNSET
+    cropping_width: int | Unset | None = UNSET
+    cropping_x: int | Unset | None = UNSET
+    cropping_y: int | Unset | None = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["table_fallback_image"] = "table_fallback_image"

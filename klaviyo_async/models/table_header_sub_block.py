@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 class TableHeaderSubBlock(Model):
     """Schema `TableHeaderSubBlock`."""
 
-    content: str | None | Unset = UNSET
-    cell_text_align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    color: str | None | Unset = UNSET
-    font_family: str | None | Unset = UNSET
-    font_size: int | None | Unset = UNSET
-    font_style: Literal["italic", "normal"] | str | None | Unset = UNSET
-    font_weight: str | None | Unset = UNSET
-    letter_spacing: int | None | Unset = UNSET
-    show_on: Literal["all", "desktop", "mobile"] | str | None | Unset = UNSET
-    table_column_width: str | None | Unset = UNSET
-    text_decoration: str | None | Unset = UNSET
-    id: str | None | Unset = UNSET
+    content: str | Unset | None = UNSET
+    cell_text_align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    color: str | Unset | None = UNSET
+    font_family: str | Unset | None = UNSET
+    font_size: int | Unset | None = UNSET
+    font_style: Literal["italic", "normal"] | str | Unset | None = UNSET
+    font_weight: str | Unset | None = UNSET
+    letter_spacing: int | Unset | None = UNSET
+    show_on: Literal["all", "desktop", "mobile"] | str | Unset | None = UNSET
+    table_column_width: str | Unset | None = UNSET
+    text_decoration: str | Unset | None = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["table_header"] = "table_header"

@@ -26,4 +26,4 @@ class TagGroupCreateQueryResourceObjectAttributes(Model):
     """Inline object `TagGroupCreateQueryResourceObjectAttributes`."""
 
     name: str
-    exclusive: bool | None | Unset = UNSET
+    exclusive: bool | Unset | None = UNSET

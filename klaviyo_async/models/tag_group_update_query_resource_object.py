@@ -27,4 +27,4 @@ class TagGroupUpdateQueryResourceObjectAttributes(Model):
     """Inline object `TagGroupUpdateQueryResourceObjectAttributes`."""
 
     name: str
-    return_fields: list[str] | None | Unset = UNSET
+    return_fields: list[str] | Unset | None = UNSET

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class TargetDateAction(Model):
     """Schema `TargetDateAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["target-date"] = "target-date"
-    links: Link | None | Unset = nested("Link", default=UNSET)
+    links: Link | Unset | None = nested("Link", default=UNSET)
     data: TargetDateActionData = nested("TargetDateActionData")

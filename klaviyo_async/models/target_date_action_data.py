@@ -22,5 +22,5 @@ class TargetDateActionData(Model):
     timezone: CountdownDelayActionDataTimezone | Unset = UNSET
     target_time: str | Unset = UNSET
     target_days: (
-        list[Literal["friday", "monday", "saturday", "sunday", "thursday", "tuesday", "wednesday"] | str] | None | Unset
+        list[Literal["friday", "monday", "saturday", "sunday", "thursday", "tuesday", "wednesday"] | str] | Unset | None
     ) = UNSET

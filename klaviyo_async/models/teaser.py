@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Teaser(Model):
     """Schema `Teaser`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     content: str
     display_order: Literal["after", "before", "before_and_after"] | str | Unset = UNSET
     teaser_type: Literal["circle", "corner", "rectangle"] | str | Unset = UNSET
@@ -38,7 +38,7 @@ class Teaser(Model):
         | Unset
     ) = UNSET
     size: Literal["custom", "large", "medium", "small"] | str | Unset = UNSET
-    custom_size: int | None | Unset = UNSET
+    custom_size: int | Unset | None = UNSET
     styles: TeaserStyles | Unset = nested("TeaserStyles", default=UNSET)
     close_button: bool | Unset = UNSET
     device_type: Literal["both", "desktop", "mobile"] | str | Unset = UNSET

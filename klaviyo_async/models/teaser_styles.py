@@ -23,6 +23,6 @@ class TeaserStyles(Model):
     background_color: str | Unset = UNSET
     drop_shadow: DropShadow | Unset = nested("DropShadow", default=UNSET)
     corner_radius: int | Unset = UNSET
-    background_image: BackgroundImage | None | Unset = nested("BackgroundImage", default=UNSET)
+    background_image: BackgroundImage | Unset | None = nested("BackgroundImage", default=UNSET)
     close_button: CloseButtonStyle | Unset = nested("CloseButtonStyle", default=UNSET)
     margin: Margin | Unset = nested("Margin", default=UNSET)

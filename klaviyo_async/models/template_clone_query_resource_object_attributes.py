@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 class TemplateCloneQueryResourceObjectAttributes(Model):
     """Inline object `TemplateCloneQueryResourceObjectAttributes`."""
 
-    name: str | None | Unset = UNSET
+    name: str | Unset | None = UNSET

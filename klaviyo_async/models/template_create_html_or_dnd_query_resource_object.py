@@ -31,7 +31,7 @@ class TemplateCreateHtmlOrDndQueryResourceObjectAttributes(Model):
 
     name: str
     editor_type: str
-    html: str | None | Unset = UNSET
-    definition: TemplateDefinition | None | Unset = nested("TemplateDefinition", default=UNSET)
-    text: str | None | Unset = UNSET
-    amp: str | None | Unset = UNSET
+    html: str | Unset | None = UNSET
+    definition: TemplateDefinition | Unset | None = nested("TemplateDefinition", default=UNSET)
+    text: str | Unset | None = UNSET
+    amp: str | Unset | None = UNSET

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class TemplateDefinition(Model):
     """Schema `TemplateDefinition`."""
 
-    id: str | None | Unset = UNSET
-    template_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    template_id: str | Unset | None = UNSET
     body: Body = nested("Body")
     styles: list[
         BaseStyle

@@ -30,8 +30,8 @@ class TemplateUpdateHtmlOrDndQueryResourceObject(Model):
 class TemplateUpdateHtmlOrDndQueryResourceObjectAttributes(Model):
     """Inline object `TemplateUpdateHtmlOrDndQueryResourceObjectAttributes`."""
 
-    name: str | None | Unset = UNSET
-    html: str | None | Unset = UNSET
-    definition: TemplateDefinition | None | Unset = nested("TemplateDefinition", default=UNSET)
-    text: str | None | Unset = UNSET
-    amp: str | None | Unset = UNSET
+    name: str | Unset | None = UNSET
+    html: str | Unset | None = UNSET
+    definition: TemplateDefinition | Unset | None = nested("TemplateDefinition", default=UNSET)
+    text: str | Unset | None = UNSET
+    amp: str | Unset | None = UNSET

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Text(Model):
     """Schema `Text`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["text"] = "text"
     styles: TextStyles | Unset = nested("TextStyles", default=UNSET)
     properties: TextProperties = nested("TextProperties")

@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 class TextBlockStylesV1(Model):
     """Schema `TextBlockStylesV1`."""
 
-    background_color: str | None | Unset = UNSET
-    block_background_color: str | None | Unset = UNSET
-    block_border_color: str | None | Unset = UNSET
+    background_color: str | Unset | None = UNSET
+    block_background_color: str | Unset | None = UNSET
+    block_border_color: str | Unset | None = UNSET
     block_border_style: (
-        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | None | Unset
+        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | Unset | None
     ) = UNSET
-    block_border_width: int | None | Unset = UNSET
-    block_padding_bottom: int | None | Unset = UNSET
-    block_padding_left: int | None | Unset = UNSET
-    block_padding_right: int | None | Unset = UNSET
-    block_padding_top: int | None | Unset = UNSET
-    color: str | None | Unset = UNSET
-    extra_css_class: str | None | Unset = UNSET
-    font_family: str | None | Unset = UNSET
-    font_size: int | None | Unset = UNSET
-    font_style: Literal["italic", "normal"] | str | None | Unset = UNSET
-    font_weight: str | None | Unset = UNSET
-    inner_padding_bottom: int | None | Unset = UNSET
-    inner_padding_left: int | None | Unset = UNSET
-    inner_padding_right: int | None | Unset = UNSET
-    inner_padding_top: int | None | Unset = UNSET
-    letter_spacing: int | None | Unset = UNSET
-    line_height: float | None | Unset = UNSET
-    mobile_stretch_content: bool | None | Unset = UNSET
-    text_align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    text_decoration: str | None | Unset = UNSET
-    text_table_layout: Literal["auto", "fixed", "inherit", "initial"] | str | None | Unset = UNSET
+    block_border_width: int | Unset | None = UNSET
+    block_padding_bottom: int | Unset | None = UNSET
+    block_padding_left: int | Unset | None = UNSET
+    block_padding_right: int | Unset | None = UNSET
+    block_padding_top: int | Unset | None = UNSET
+    color: str | Unset | None = UNSET
+    extra_css_class: str | Unset | None = UNSET
+    font_family: str | Unset | None = UNSET
+    font_size: int | Unset | None = UNSET
+    font_style: Literal["italic", "normal"] | str | Unset | None = UNSET
+    font_weight: str | Unset | None = UNSET
+    inner_padding_bottom: int | Unset | None = UNSET
+    inner_padding_left: int | Unset | None = UNSET
+    inner_padding_right: int | Unset | None = UNSET
+    inner_padding_top: int | Unset | None = UNSET
+    letter_spacing: int | Unset | None = UNSET
+    line_height: float | Unset | None = UNSET
+    mobile_stretch_content: bool | Unset | None = UNSET
+    text_align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    text_decoration: str | Unset | None = UNSET
+    text_table_layout: Literal["auto", "fixed", "inherit", "initial"] | str | Unset | None = UNSET

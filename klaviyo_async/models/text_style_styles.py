@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 class TextStyleStyles(Model):
     """Schema `TextStyleStyles`."""
 
-    color: str | None | Unset = UNSET
-    font_family: str | None | Unset = UNSET
-    font_size: int | None | Unset = UNSET
-    font_style: Literal["italic", "normal"] | str | None | Unset = UNSET
-    font_weight: str | None | Unset = UNSET
-    letter_spacing: int | None | Unset = UNSET
-    line_height: float | None | Unset = UNSET
-    mobile_font_size: int | None | Unset = UNSET
-    mobile_line_height: float | None | Unset = UNSET
-    text_align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    text_decoration: str | None | Unset = UNSET
+    color: str | Unset | None = UNSET
+    font_family: str | Unset | None = UNSET
+    font_size: int | Unset | None = UNSET
+    font_style: Literal["italic", "normal"] | str | Unset | None = UNSET
+    font_weight: str | Unset | None = UNSET
+    letter_spacing: int | Unset | None = UNSET
+    line_height: float | Unset | None = UNSET
+    mobile_font_size: int | Unset | None = UNSET
+    mobile_line_height: float | Unset | None = UNSET
+    text_align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    text_decoration: str | Unset | None = UNSET

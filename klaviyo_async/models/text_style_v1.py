@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class TextStyleV1(Model):
     """Schema `TextStyleV1`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     style_type: Literal["text-styles"]
     styles: TextStyleStyles = nested("TextStyleStyles")

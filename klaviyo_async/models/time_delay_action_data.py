@@ -21,9 +21,9 @@ class TimeDelayActionData(Model):
 
     unit: Literal["days", "hours", "minutes"] | str | Unset = UNSET
     value: int
-    secondary_value: int | None | Unset = UNSET
+    secondary_value: int | Unset | None = UNSET
     timezone: CountdownDelayActionDataTimezone | Unset = UNSET
-    delay_until_time: str | None | Unset = UNSET
+    delay_until_time: str | Unset | None = UNSET
     delay_until_weekdays: (
-        list[Literal["friday", "monday", "saturday", "sunday", "thursday", "tuesday", "wednesday"] | str] | None | Unset
+        list[Literal["friday", "monday", "saturday", "sunday", "thursday", "tuesday", "wednesday"] | str] | Unset | None
     ) = UNSET

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class TrackingParamDTO(Model):
     """Schema `TrackingParamDTO`."""
 
-    flow: FlowTrackingSettingDynamicParam | FlowTrackingSettingStaticParam | None | Unset = nested(
+    flow: FlowTrackingSettingDynamicParam | FlowTrackingSettingStaticParam | Unset | None = nested(
         Union(
             Variant(
                 "FlowTrackingSettingDynamicParam",
@@ -43,7 +43,7 @@ class TrackingParamDTO(Model):
         ),
         default=UNSET,
     )
-    campaign: CampaignTrackingSettingDynamicParam | CampaignTrackingSettingStaticParam | None | Unset = nested(
+    campaign: CampaignTrackingSettingDynamicParam | CampaignTrackingSettingStaticParam | Unset | None = nested(
         Union(
             Variant(
                 "CampaignTrackingSettingDynamicParam",

@@ -31,12 +31,12 @@ class TrackingSettingPartialUpdateQueryResourceObject(Model):
 class TrackingSettingPartialUpdateQueryResourceObjectAttributes(Model):
     """Inline object `TrackingSettingPartialUpdateQueryResourceObjectAttributes`."""
 
-    auto_add_parameters: bool | None | Unset = UNSET
-    utm_source: TrackingParamDTO | None | Unset = nested("TrackingParamDTO", default=UNSET)
-    utm_medium: TrackingParamDTO | None | Unset = nested("TrackingParamDTO", default=UNSET)
-    utm_campaign: TrackingParamDTO | None | Unset = nested("TrackingParamDTO", default=UNSET)
-    utm_id: TrackingParamDTO | None | Unset = nested("TrackingParamDTO", default=UNSET)
-    utm_term: TrackingParamDTO | None | Unset = nested("TrackingParamDTO", default=UNSET)
-    custom_parameters: list[CustomTrackingParamDTO] | None | Unset = nested(
+    auto_add_parameters: bool | Unset | None = UNSET
+    utm_source: TrackingParamDTO | Unset | None = nested("TrackingParamDTO", default=UNSET)
+    utm_medium: TrackingParamDTO | Unset | None = nested("TrackingParamDTO", default=UNSET)
+    utm_campaign: TrackingParamDTO | Unset | None = nested("TrackingParamDTO", default=UNSET)
+    utm_id: TrackingParamDTO | Unset | None = nested("TrackingParamDTO", default=UNSET)
+    utm_term: TrackingParamDTO | Unset | None = nested("TrackingParamDTO", default=UNSET)
+    custom_parameters: list[CustomTrackingParamDTO] | Unset | None = nested(
         Many("CustomTrackingParamDTO"), default=UNSET
     )

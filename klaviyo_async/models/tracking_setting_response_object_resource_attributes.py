@@ -21,9 +21,9 @@ class TrackingSettingResponseObjectResourceAttributes(Model):
     auto_add_parameters: bool
     utm_source: TrackingParamDTO = nested("TrackingParamDTO")
     utm_medium: TrackingParamDTO = nested("TrackingParamDTO")
-    utm_campaign: TrackingParamDTO | None | Unset = nested("TrackingParamDTO", default=UNSET)
-    utm_id: TrackingParamDTO | None | Unset = nested("TrackingParamDTO", default=UNSET)
-    utm_term: TrackingParamDTO | None | Unset = nested("TrackingParamDTO", default=UNSET)
-    custom_parameters: list[CustomTrackingParamDTO] | None | Unset = nested(
+    utm_campaign: TrackingParamDTO | Unset | None = nested("TrackingParamDTO", default=UNSET)
+    utm_id: TrackingParamDTO | Unset | None = nested("TrackingParamDTO", default=UNSET)
+    utm_term: TrackingParamDTO | Unset | None = nested("TrackingParamDTO", default=UNSET)
+    custom_parameters: list[CustomTrackingParamDTO] | Unset | None = nested(
         Many("CustomTrackingParamDTO"), default=UNSET
     )

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class TriggerBranchAction(Model):
     """Schema `TriggerBranchAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["trigger-split"] = "trigger-split"
-    links: BooleanBranchLinks | None | Unset = nested("BooleanBranchLinks", default=UNSET)
-    data: TriggerBranchActionData | None | Unset = nested("TriggerBranchActionData", default=UNSET)
+    links: BooleanBranchLinks | Unset | None = nested("BooleanBranchLinks", default=UNSET)
+    data: TriggerBranchActionData | Unset | None = nested("TriggerBranchActionData", default=UNSET)

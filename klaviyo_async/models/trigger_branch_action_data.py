@@ -27,7 +27,7 @@ class TriggerBranchActionData(Model):
     trigger_id: str
     trigger_type: Literal["date", "list", "low-inventory", "metric", "price-drop", "scheduled", "segment"] | str
     trigger_subtype: (
-        Literal["custom-object", "legacy-custom-object", "profile-property", "profile-trait"] | str | None | Unset
+        Literal["custom-object", "legacy-custom-object", "profile-property", "profile-trait"] | str | Unset | None
     ) = UNSET
 
 

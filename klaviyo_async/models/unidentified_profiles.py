@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class UnidentifiedProfiles(Model):
     """Schema `UnidentifiedProfiles`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     properties: TriggerBaseProperties | Unset = nested("TriggerBaseProperties", default=UNSET)
     type: Literal["unidentified_profiles"] = "unidentified_profiles"

@@ -18,7 +18,7 @@ class UniqueCouponConfig(Model):
     """Schema `UniqueCouponConfig`."""
 
     type: Literal["unique"] = "unique"
-    id: int | None | Unset = UNSET
-    code: str | None | Unset = UNSET
-    fallback_coupon_code: str | None | Unset = UNSET
+    id: int | Unset | None = UNSET
+    code: str | Unset | None = UNSET
+    fallback_coupon_code: str | Unset | None = UNSET
     integration: Literal["api", "magento_two", "prestashop", "shopify", "uploaded", "woocommerce"] | str | Unset = UNSET

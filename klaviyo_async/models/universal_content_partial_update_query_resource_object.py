@@ -36,7 +36,7 @@ class UniversalContentPartialUpdateQueryResourceObject(Model):
 class UniversalContentPartialUpdateQueryResourceObjectAttributes(Model):
     """Inline object `UniversalContentPartialUpdateQueryResourceObjectAttributes`."""
 
-    name: str | None | Unset = UNSET
+    name: str | Unset | None = UNSET
     definition: (
         ButtonBlockV0
         | DropShadowBlockV0
@@ -45,8 +45,8 @@ class UniversalContentPartialUpdateQueryResourceObjectAttributes(Model):
         | ImageBlockV0
         | SpacerBlockV0
         | TextBlockV0
-        | None
         | Unset
+        | None
     ) = nested(
         Union(
             Variant("ButtonBlockV0", {"content_type": ("block",), "type": ("button",), "data": (None,)}),

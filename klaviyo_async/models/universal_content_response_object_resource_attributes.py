@@ -55,8 +55,8 @@ class UniversalContentResponseObjectResourceAttributes(Model):
         | UnsupportedBlock
         | VideoBlockV0
         | SectionV0
-        | None
         | Unset
+        | None
     ) = nested(
         Union(
             Variant("ButtonBlockV0", {"content_type": ("block",), "type": ("button",), "data": (None,)}),

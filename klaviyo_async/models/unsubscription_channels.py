@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class UnsubscriptionChannels(Model):
     """Schema `UnsubscriptionChannels`."""
 
-    email: EmailUnsubscriptionParameters | None | Unset = nested("EmailUnsubscriptionParameters", default=UNSET)
-    sms: SMSUnsubscriptionParameters | None | Unset = nested("SMSUnsubscriptionParameters", default=UNSET)
-    whatsapp: WhatsAppUnsubscriptionParameters | None | Unset = nested(
+    email: EmailUnsubscriptionParameters | Unset | None = nested("EmailUnsubscriptionParameters", default=UNSET)
+    sms: SMSUnsubscriptionParameters | Unset | None = nested("SMSUnsubscriptionParameters", default=UNSET)
+    whatsapp: WhatsAppUnsubscriptionParameters | Unset | None = nested(
         "WhatsAppUnsubscriptionParameters", default=UNSET
     )
-    push: PushUnsubscriptionParameters | None | Unset = nested("PushUnsubscriptionParameters", default=UNSET)
+    push: PushUnsubscriptionParameters | Unset | None = nested("PushUnsubscriptionParameters", default=UNSET)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class UpdateProfileAction(Model):
     """Schema `UpdateProfileAction`."""
 
-    id: str | None | Unset = UNSET
-    temporary_id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
+    temporary_id: str | Unset | None = UNSET
     type: Literal["update-profile"] = "update-profile"
-    links: Link | None | Unset = nested("Link", default=UNSET)
-    data: UpdateProfileActionData | None | Unset = nested("UpdateProfileActionData", default=UNSET)
+    links: Link | Unset | None = nested("Link", default=UNSET)
+    data: UpdateProfileActionData | Unset | None = nested("UpdateProfileActionData", default=UNSET)

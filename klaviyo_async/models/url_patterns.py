@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class URLPatterns(Model):
     """Schema `URLPatterns`."""
 
-    id: str | None | Unset = UNSET
+    id: str | Unset | None = UNSET
     type: Literal["url_patterns"] = "url_patterns"
     properties: URLPatternsProperties | Unset = nested("URLPatternsProperties", default=UNSET)

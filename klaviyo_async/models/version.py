@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class Version(Model):
     """Schema `Version`."""
 
-    id: int | None | Unset = UNSET
+    id: int | Unset | None = UNSET
     steps: list[Step] = nested(Many("Step"))
     triggers: (
         list[
@@ -97,8 +97,8 @@ class Version(Model):
         default=UNSET,
     )
     teasers: list[Teaser] | Unset = nested(Many("Teaser"), default=UNSET)
-    dynamic_button: DynamicButton | None | Unset = nested("DynamicButton", default=UNSET)
-    name: str | None | Unset = UNSET
+    dynamic_button: DynamicButton | Unset | None = nested("DynamicButton", default=UNSET)
+    name: str | Unset | None = UNSET
     styles: VersionStyles | Unset = nested("VersionStyles", default=UNSET)
     properties: VersionProperties | Unset = nested("VersionProperties", default=UNSET)
     type: Literal["banner", "embed", "flyout", "full_screen", "popup"] | str | Unset = UNSET
@@ -114,8 +114,8 @@ class Version(Model):
             "top_right",
         ]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET
     status: Literal["draft", "live"] | str | Unset = UNSET
     ab_test: bool | Unset = UNSET

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class VersionProperties(Model):
     """Schema `VersionProperties`."""
 
-    side_image_settings: SideImageSettings | None | Unset = nested("SideImageSettings", default=UNSET)
-    click_outside_to_close: list[Literal["both", "desktop", "mobile"] | str] | None | Unset = UNSET
-    rule_based_trigger_evaluation: Literal["all", "any"] | str | None | Unset = UNSET
+    side_image_settings: SideImageSettings | Unset | None = nested("SideImageSettings", default=UNSET)
+    click_outside_to_close: list[Literal["both", "desktop", "mobile"] | str] | Unset | None = UNSET
+    rule_based_trigger_evaluation: Literal["all", "any"] | str | Unset | None = UNSET
     record_utm_params_on_submit: bool | Unset = UNSET
     show_close_button: bool | Unset = UNSET
-    accessible_name: str | None | Unset = UNSET
+    accessible_name: str | Unset | None = UNSET

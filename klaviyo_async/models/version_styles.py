@@ -30,19 +30,19 @@ class VersionStyles(Model):
     """Schema `VersionStyles`."""
 
     wrap_content: Literal[False] | Unset = UNSET
-    border_styles: BorderStyle | None | Unset = nested("BorderStyle", default=UNSET)
+    border_styles: BorderStyle | Unset | None = nested("BorderStyle", default=UNSET)
     close_button: CloseButtonStyle | Unset = nested("CloseButtonStyle", default=UNSET)
     margin: Margin | Unset = nested("Margin", default=UNSET)
     padding: Padding | Unset = nested("Padding", default=UNSET)
     minimum_height: int | Unset = UNSET
     width: Literal["custom", "full", "large", "medium", "small"] | str | Unset = UNSET
-    custom_width: int | None | Unset = UNSET
-    background_image: BackgroundImage | None | Unset = nested("BackgroundImage", default=UNSET)
-    background_color: str | None | Unset = UNSET
+    custom_width: int | Unset | None = UNSET
+    background_image: BackgroundImage | Unset | None = nested("BackgroundImage", default=UNSET)
+    background_color: str | Unset | None = UNSET
     input_styles: InputStyles | Unset = nested("InputStyles", default=UNSET)
     drop_shadow: DropShadow | Unset = nested("DropShadow", default=UNSET)
     overlay_color: str | Unset = UNSET
     rich_text_styles: RichTextStyles | Unset = nested("RichTextStyles", default=UNSET)
-    mobile_overlay: MobileOverlay | None | Unset = nested("MobileOverlay", default=UNSET)
-    banner_styles: BannerStyles | None | Unset = nested("BannerStyles", default=UNSET)
+    mobile_overlay: MobileOverlay | Unset | None = nested("MobileOverlay", default=UNSET)
+    banner_styles: BannerStyles | Unset | None = nested("BannerStyles", default=UNSET)
     custom_css: CustomCss | Unset = nested("CustomCss", default=UNSET)

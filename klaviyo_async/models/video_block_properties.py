@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class VideoBlockProperties(Model):
     """Schema `VideoBlockProperties`."""
 
-    raw_asset_id: str | None | Unset = UNSET
-    src_asset_id: str | None | Unset = UNSET
-    alt_text: str | None | Unset = UNSET
-    href: str | None | Unset = UNSET
-    overlay_toggle: bool | None | Unset = UNSET
-    raw_src: str | None | Unset = UNSET
-    src: str | None | Unset = UNSET
+    raw_asset_id: str | Unset | None = UNSET
+    src_asset_id: str | Unset | None = UNSET
+    alt_text: str | Unset | None = UNSET
+    href: str | Unset | None = UNSET
+    overlay_toggle: bool | Unset | None = UNSET
+    raw_src: str | Unset | None = UNSET
+    src: str | Unset | None = UNSET

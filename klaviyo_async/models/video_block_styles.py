@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 class VideoBlockStyles(Model):
     """Schema `VideoBlockStyles`."""
 
-    align: Literal["center", "left", "right"] | str | None | Unset = UNSET
-    background_color: str | None | Unset = UNSET
-    block_background_color: str | None | Unset = UNSET
-    block_padding_bottom: int | None | Unset = UNSET
-    block_padding_left: int | None | Unset = UNSET
-    block_padding_right: int | None | Unset = UNSET
-    block_padding_top: int | None | Unset = UNSET
-    border_color: str | None | Unset = UNSET
+    align: Literal["center", "left", "right"] | str | Unset | None = UNSET
+    background_color: str | Unset | None = UNSET
+    block_background_color: str | Unset | None = UNSET
+    block_padding_bottom: int | Unset | None = UNSET
+    block_padding_left: int | Unset | None = UNSET
+    block_padding_right: int | Unset | None = UNSET
+    block_padding_top: int | Unset | None = UNSET
+    border_color: str | Unset | None = UNSET
     border_style: (
-        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | None | Unset
+        Literal["dashed", "dotted", "groove", "inset", "none", "outset", "ridge", "solid"] | str | Unset | None
     ) = UNSET
-    border_width: int | None | Unset = UNSET
-    full_width_mobile: bool | None | Unset = UNSET
-    height: int | None | Unset = UNSET
-    inner_padding_bottom: int | None | Unset = UNSET
-    inner_padding_left: int | None | Unset = UNSET
-    inner_padding_right: int | None | Unset = UNSET
-    inner_padding_top: int | None | Unset = UNSET
-    max_width: int | None | Unset = UNSET
-    mobile_stretch_content: bool | None | Unset = UNSET
-    width: int | None | Unset = UNSET
+    border_width: int | Unset | None = UNSET
+    full_width_mobile: bool | Unset | None = UNSET
+    height: int | Unset | None = UNSET
+    inner_padding_bottom: int | Unset | None = UNSET
+    inner_padding_left: int | Unset | None = UNSET
+    inner_padding_right: int | Unset | None = UNSET
+    inner_padding_top: int | Unset | None = UNSET
+    max_width: int | Unset | None = UNSET
+    mobile_stretch_content: bool | Unset | None = UNSET
+    width: int | Unset | None = UNSET

@@ -15,6 +15,6 @@ if TYPE_CHECKING:
 class Visibility(Model):
     """Schema `Visibility`."""
 
-    check: str | None | Unset = UNSET
-    definition: str | None | Unset = UNSET
-    is_code_only: bool | None | Unset = UNSET
+    check: str | Unset | None = UNSET
+    definition: str | Unset | None = UNSET
+    is_code_only: bool | Unset | None = UNSET

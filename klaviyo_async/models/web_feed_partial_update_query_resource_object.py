@@ -28,7 +28,7 @@ class WebFeedPartialUpdateQueryResourceObject(Model):
 class WebFeedPartialUpdateQueryResourceObjectAttributes(Model):
     """Inline object `WebFeedPartialUpdateQueryResourceObjectAttributes`."""
 
-    name: str | None | Unset = UNSET
-    url: str | None | Unset = UNSET
-    request_method: Literal["get", "post"] | str | None | Unset = UNSET
-    content_type: Literal["json", "xml"] | str | None | Unset = UNSET
+    name: str | Unset | None = UNSET
+    url: str | Unset | None = UNSET
+    request_method: Literal["get", "post"] | str | Unset | None = UNSET
+    content_type: Literal["json", "xml"] | str | Unset | None = UNSET

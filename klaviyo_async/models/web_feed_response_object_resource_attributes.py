@@ -34,6 +34,6 @@ class WebFeedResponseObjectResourceAttributes(Model):
             "warning_periodic_refresh_timeout",
         ]
         | str
-        | None
         | Unset
+        | None
     ) = UNSET

@@ -33,7 +33,7 @@ class WebhookCreateQueryResourceObjectAttributes(Model):
     """Inline object `WebhookCreateQueryResourceObjectAttributes`."""
 
     name: str
-    description: str | None | Unset = UNSET
+    description: str | Unset | None = UNSET
     endpoint_url: str
     secret_key: str
 

@@ -35,11 +35,11 @@ class WebhookPartialUpdateQueryResourceObject(Model):
 class WebhookPartialUpdateQueryResourceObjectAttributes(Model):
     """Inline object `WebhookPartialUpdateQueryResourceObjectAttributes`."""
 
-    name: str | None | Unset = UNSET
-    description: str | None | Unset = UNSET
-    endpoint_url: str | None | Unset = UNSET
-    secret_key: str | None | Unset = UNSET
-    enabled: bool | None | Unset = UNSET
+    name: str | Unset | None = UNSET
+    description: str | Unset | None = UNSET
+    endpoint_url: str | Unset | None = UNSET
+    secret_key: str | Unset | None = UNSET
+    enabled: bool | Unset | None = UNSET
 
 
 @model

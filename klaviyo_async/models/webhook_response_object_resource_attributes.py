@@ -18,8 +18,8 @@ class WebhookResponseObjectResourceAttributes(Model):
     """Inline object `WebhookResponseObjectResourceAttributes`."""
 
     name: str
-    description: str | None | Unset = UNSET
+    description: str | Unset | None = UNSET
     endpoint_url: str
     enabled: bool
-    created_at: datetime | None | Unset = time(default=UNSET)
-    updated_at: datetime | None | Unset = time(default=UNSET)
+    created_at: datetime | Unset | None = time(default=UNSET)
+    updated_at: datetime | Unset | None = time(default=UNSET)

@@ -17,5 +17,5 @@ if TYPE_CHECKING:
 class WhatsAppSubscriptionParameters(Model):
     """Schema `WhatsAppSubscriptionParameters`."""
 
-    marketing: SubscriptionParameters | None | Unset = nested("SubscriptionParameters", default=UNSET)
-    transactional: SubscriptionParameters | None | Unset = nested("SubscriptionParameters", default=UNSET)
+    marketing: SubscriptionParameters | Unset | None = nested("SubscriptionParameters", default=UNSET)
+    transactional: SubscriptionParameters | Unset | None = nested("SubscriptionParameters", default=UNSET)

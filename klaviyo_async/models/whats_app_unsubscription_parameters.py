@@ -17,6 +17,6 @@ if TYPE_CHECKING:
 class WhatsAppUnsubscriptionParameters(Model):
     """Schema `WhatsAppUnsubscriptionParameters`."""
 
-    marketing: UnsubscriptionParameters | None | Unset = nested("UnsubscriptionParameters", default=UNSET)
-    transactional: UnsubscriptionParameters | None | Unset = nested("UnsubscriptionParameters", default=UNSET)
-    conversational: UnsubscriptionParameters | None | Unset = nested("UnsubscriptionParameters", default=UNSET)
+    marketing: UnsubscriptionParameters | Unset | None = nested("UnsubscriptionParameters", default=UNSET)
+    transactional: UnsubscriptionParameters | Unset | None = nested("UnsubscriptionParameters", default=UNSET)
+    conversational: UnsubscriptionParameters | Unset | None = nested("UnsubscriptionParameters", default=UNSET)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class WhatsappChannel(Model):
     """Schema `WhatsappChannel`."""
 
-    marketing: WhatsappMarketingChannel | None | Unset = nested("WhatsappMarketingChannel", default=UNSET)
-    transactional: WhatsappTransactionalChannel | None | Unset = nested("WhatsappTransactionalChannel", default=UNSET)
-    conversational: WhatsappConversationalChannel | None | Unset = nested(
+    marketing: WhatsappMarketingChannel | Unset | None = nested("WhatsappMarketingChannel", default=UNSET)
+    transactional: WhatsappTransactionalChannel | Unset | None = nested("WhatsappTransactionalChannel", default=UNSET)
+    conversational: WhatsappConversationalChannel | Unset | None = nested(
         "WhatsappConversationalChannel", default=UNSET
     )

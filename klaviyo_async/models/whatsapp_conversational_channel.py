@@ -19,10 +19,10 @@ class WhatsappConversationalChannel(Model):
     """Schema `WhatsappConversationalChannel`."""
 
     consent: str
-    consent_timestamp: datetime | None | Unset = time(default=UNSET)
-    last_updated: datetime | None | Unset = time(default=UNSET)
-    created_timestamp: datetime | None | Unset = time(default=UNSET)
-    metadata: dict[str, Any] | None | Unset = UNSET
+    consent_timestamp: datetime | Unset | None = time(default=UNSET)
+    last_updated: datetime | Unset | None = time(default=UNSET)
+    created_timestamp: datetime | Unset | None = time(default=UNSET)
+    metadata: dict[str, Any] | Unset | None = UNSET
     can_receive: bool
-    valid_until: datetime | None | Unset = time(default=UNSET)
-    phone_number: str | None | Unset = UNSET
+    valid_until: datetime | Unset | None = time(default=UNSET)
+    phone_number: str | Unset | None = UNSET
