@@ -110,16 +110,17 @@ def resource(
         entry: dict[str, Any] = {}
         if relationship.kept == "one":
             target = refs.get(name)
-            if target is not None:
-                entry["data"] = {"type": relationship.target, "id": target}
-            elif record.type == "campaign-message" and name != "campaign":
-                entry["data"] = None
-            elif record.type == "mapped-metric":
+            if target is None and record.type == "mapped-metric":
                 continue
+            if target is not None and (relationship.always or name in include):
+                entry["data"] = {"type": relationship.target, "id": target}
+            elif target is None and name in include:
+                entry["data"] = None
         elif name in include or relationship.always:
             members = [identifier(member) for member in store.members(record, name)]
-            entry["data"] = members if relationship.many else next(iter(members), None)
-        if base is not None:
+            if members or name in include:
+                entry["data"] = members if relationship.many else next(iter(members), None)
+        if base is not None and relationship.links:
             entry["links"] = {"related": f"{base}/{name}/"}
             if relationship.self_link:
                 entry["links"] = {"self": f"{base}/relationships/{name}/", **entry["links"]}

@@ -28,7 +28,8 @@ class Relationship:
     owner: bool = True
     """For ``many``: whether the pairs are filed under this side."""
     always: bool = False
-    """Whether the answer has `data` without being asked to include it."""
+    """Whether the answer has `data` without being asked to include it (of a to-many one only where there is some)."""
+    links: bool = True
     self_link: bool = True
 
 
@@ -52,8 +53,8 @@ class Kind:
     default_sort: str | None = None
 
 
-def _one(target: str, inverse: str | None = None) -> Relationship:
-    return Relationship(target=target, many=False, kept="one", inverse=inverse, always=True)
+def _one(target: str, inverse: str | None = None, *, always: bool = True) -> Relationship:
+    return Relationship(target=target, many=False, kept="one", inverse=inverse, always=always)
 
 
 def _reverse(target: str, inverse: str, *, many: bool = True, always: bool = False) -> Relationship:
@@ -61,15 +62,28 @@ def _reverse(target: str, inverse: str, *, many: bool = True, always: bool = Fal
 
 
 def _many(
-    target: str, inverse: str | None = None, *, owner: bool = True, always: bool = False, self_link: bool = True
+    target: str,
+    inverse: str | None = None,
+    *,
+    owner: bool = True,
+    always: bool = False,
+    links: bool = True,
+    self_link: bool = True,
 ) -> Relationship:
     return Relationship(
-        target=target, many=True, kept="many", inverse=inverse, owner=owner, always=always, self_link=self_link
+        target=target,
+        many=True,
+        kept="many",
+        inverse=inverse,
+        owner=owner,
+        always=always,
+        links=links,
+        self_link=self_link,
     )
 
 
-def _job(name: str, target: str) -> Kind:
-    return Kind(id="job", created="created_at", relationships={name: _many(target)}, default_sort="-created_at")
+def _job(name: str, target: str, *, links: bool = False) -> Kind:
+    return Kind(created="created_at", relationships={name: _many(target, links=links)}, default_sort="-created_at")
 
 
 KINDS: Mapping[str, Kind] = {
@@ -100,8 +114,8 @@ KINDS: Mapping[str, Kind] = {
         updated="updated_at",
         relationships={
             "campaign": _one("campaign", "campaign-messages"),
-            "template": _one("template"),
-            "image": _one("image"),
+            "template": _one("template", always=False),
+            "image": _one("image", always=False),
         },
         defaults={"send_times": []},
     ),
@@ -129,7 +143,7 @@ KINDS: Mapping[str, Kind] = {
     "catalog-variant": Kind(
         created="created",
         updated="updated",
-        relationships={"item": _one("catalog-item", "variants")},
+        relationships={"item": _one("catalog-item", "variants", always=False)},
         unique=("external_id",),
         defaults={"images": [], "custom_metadata": {}, "published": True, "inventory_policy": 0},
         hidden=("integration_type", "catalog_type"),
@@ -144,7 +158,11 @@ KINDS: Mapping[str, Kind] = {
         defaults={"status": "UNASSIGNED", "expires_at": None},
     ),
     "custom-metric": Kind(
-        id="uuid", created="created", updated="updated", relationships={"metrics": _many("metric")}, unique=("name",)
+        id="uuid",
+        created="created",
+        updated="updated",
+        relationships={"metrics": _many("metric", always=True)},
+        unique=("name",),
     ),
     "data-source": Kind(defaults={"visibility": "private", "namespace": "custom-objects", "description": ""}),
     "data-source-record": Kind(relationships={"data-source": _one("data-source")}),
@@ -182,13 +200,17 @@ KINDS: Mapping[str, Kind] = {
         id="short",
         created="created",
         updated="updated",
-        relationships={"flow-action": _one("flow-action", "flow-messages"), "template": _one("template")},
+        relationships={
+            "flow-action": _one("flow-action", "flow-messages"),
+            "template": _one("template"),
+            "image": _one("image"),
+        },
     ),
     "form": Kind(
         id="short",
         created="created_at",
         updated="updated_at",
-        relationships={"form-versions": _reverse("form-version", "form")},
+        relationships={"form-versions": _reverse("form-version", "form", always=True)},
         defaults={"status": "draft", "ab_test": False},
     ),
     "form-version": Kind(
@@ -318,10 +340,9 @@ KINDS: Mapping[str, Kind] = {
     "tracking-setting": Kind(id="short"),
     "web-feed": Kind(id="number", created="created", updated="updated", defaults={"status": None}, unique=("name",)),
     "webhook": Kind(
-        id="number",
         created="created_at",
         updated="updated_at",
-        relationships={"webhook-topics": _many("webhook-topic", always=True)},
+        relationships={"webhook-topics": _many("webhook-topic", always=True, links=False)},
         defaults={"enabled": True, "description": None},
         hidden=("secret_key",),
     ),
@@ -331,7 +352,7 @@ KINDS: Mapping[str, Kind] = {
         for noun, name in (("item", "items"), ("variant", "variants"), ("category", "categories"))
         for verb in ("create", "update", "delete")
     },
-    "coupon-code-bulk-create-job": _job("coupon-codes", "coupon-code"),
+    "coupon-code-bulk-create-job": _job("coupon-codes", "coupon-code", links=True),
 }
 """Resource type → what is known of it."""
 

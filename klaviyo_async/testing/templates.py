@@ -23,7 +23,7 @@ def template(schemas: Schemas, type: str) -> dict[str, Any]:
 @functools.lru_cache(maxsize=4)
 def shown(schemas: Schemas) -> dict[str, frozenset[str]]:
     """Resource type → the relationships that its answers have."""
-    found: dict[str, set[str]] = {"profile": {"conversation"}}
+    found: dict[str, set[str]] = {"profile": {"conversation"}, "flow-message": {"image"}}
     for facts in schemas.operations.values():
         resource = schemas.resource(facts.response) if facts.response is not None else None
         properties = resource.get("properties", {}) if resource else {}

@@ -76,7 +76,7 @@ async def campaign(send, fake):
 async def test_a_campaign_comes_with_its_messages(send, campaign):
     assert campaign["attributes"]["status"] == "Draft"
     (message,) = campaign["relationships"]["campaign-messages"]["data"]
-    shown = (await send("GET", f"/api/campaign-messages/{message['id']}?include=campaign")).json
+    shown = (await send("GET", f"/api/campaign-messages/{message['id']}?include=campaign,template")).json
     assert shown["data"]["attributes"]["definition"]["content"]["subject"] == "Hello"
     assert shown["data"]["relationships"]["template"]["data"] is None
     assert shown["included"][0]["id"] == campaign["id"]

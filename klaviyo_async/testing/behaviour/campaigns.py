@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from klaviyo_async.testing import render
 from klaviyo_async.testing.behaviour.generic import document, references, require, success, wanted
 from klaviyo_async.testing.behaviour.registry import answers
@@ -89,8 +91,10 @@ def assign(call: Call) -> Answer:
     message = require(store, "campaign-message", call.data["id"])
     template = require(store, "template", call.needed_id("template"))
     attributes = {key: value for key, value in template.attributes.items() if key not in {"created", "updated"}}
-    copy = store.insert("template", attributes)
-    return document(call, store.change(message, {}, relationships={"template": copy.id}))
+    copy = store.insert("template", {**attributes, "name": f"Clone of {template.id}"})
+    # answered with the copy included, asked or not
+    asked = evolve(call, query=evolve(call.query, include=("template",)))
+    return document(asked, store.change(message, {}, relationships={"template": copy.id}))
 
 
 def _campaign(store: Store, id: str) -> Record:
