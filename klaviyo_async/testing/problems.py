@@ -82,12 +82,6 @@ def error(
     }
 
 
-def not_found(kind: str, id: str) -> Problem:
-    """A 404 for a resource that isn't there."""
-    name = kind.replace("-", " ").capitalize()
-    return Problem(404, f"{name} with id {id} not found.", pointer="/data/")
-
-
 def invalid(detail: str, *, pointer: str | None = None, parameter: str | None = None) -> Problem:
     """A 400."""
     return Problem(400, detail, pointer=pointer, parameter=parameter)

@@ -50,6 +50,8 @@ class Kind:
     hidden: tuple[str, ...] = ()
     """Attributes that are written but never shown."""
     noun: str | None = None
+    missing: str | None = None
+    """What a 404 says, with ``{id}`` in it."""
     default_sort: str | None = None
 
 
@@ -127,6 +129,7 @@ KINDS: Mapping[str, Kind] = {
         relationships={"items": _many("catalog-item", "categories", owner=False)},
         unique=("external_id",),
         noun="category",
+        missing="A category with id {id} does not exist.",
     ),
     "catalog-item": Kind(
         created="created",
@@ -139,6 +142,7 @@ KINDS: Mapping[str, Kind] = {
         defaults={"images": [], "custom_metadata": {}, "published": True},
         hidden=("integration_type", "catalog_type"),
         noun="item",
+        missing="An item with id {id} does not exist.",
     ),
     "catalog-variant": Kind(
         created="created",
@@ -148,6 +152,7 @@ KINDS: Mapping[str, Kind] = {
         defaults={"images": [], "custom_metadata": {}, "published": True, "inventory_policy": 0},
         hidden=("integration_type", "catalog_type"),
         noun="variant",
+        missing="A variant with id {id} does not exist.",
     ),
     "conversation": Kind(relationships={"profile": _one("profile", "conversation")}),
     "coupon": Kind(
@@ -345,6 +350,7 @@ KINDS: Mapping[str, Kind] = {
         relationships={"webhook-topics": _many("webhook-topic", always=True, links=False)},
         defaults={"enabled": True, "description": None},
         hidden=("secret_key",),
+        missing="Not found.",
     ),
     "webhook-topic": Kind(),
     **{

@@ -10,6 +10,7 @@ import orjson
 from klaviyo_async.testing.clock import stamp
 from klaviyo_async.testing.evaluate import sort_key, values_of
 from klaviyo_async.testing.ids import Ids
+from klaviyo_async.testing.problems import Problem
 from klaviyo_async.testing.record import Record
 from klaviyo_async.testing.resources import KINDS, Kind, Relationship
 
@@ -268,6 +269,11 @@ class Store:
         if table is None:
             table = self._tables[type] = Table(type)
         return table
+
+    def missing(self, type: str, id: str) -> Problem:
+        """The 404 for a resource that isn't there."""
+        text = self.kind(type).missing or type.replace("-", " ").capitalize() + " with id {id} not found."
+        return Problem(404, text.replace("{id}", id), pointer="/data/")
 
     @staticmethod
     def kind(type: str) -> Kind:

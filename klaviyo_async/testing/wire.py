@@ -24,6 +24,7 @@ from klaviyo_async.testing.problems import Problem, invalid
 if TYPE_CHECKING:
     import random
     from collections.abc import Mapping
+    from datetime import datetime
 
     from klaviyo_async.testing.credentials import Credentials
     from klaviyo_async.testing.faults import Fault, Faults, Latency
@@ -158,7 +159,7 @@ class Wire:
     def _act(self, exchange: Exchange, route: Route) -> Answer:
         operation, headers = route.operation, exchange.request.headers
         account = self.credentials.check(operation, headers)
-        exchange.headers["X-Klaviyo-Api-Revision"] = _revision(headers)
+        exchange.headers.update(_revision(headers, self.world.clock.now()))
         if self.limits is not None:
             exchange.headers.update(self.limits.take(account, operation, _split(exchange.query)))
         self.credentials.check_scopes(operation, headers)
@@ -251,13 +252,21 @@ def _routed(exchange: Exchange, methods: tuple[str, ...]) -> Route:
     raise Problem(404, f"There is no endpoint {exchange.path}.", pointer="/data/")
 
 
-def _revision(headers: Mapping[str, str]) -> str:
+def _revision(headers: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """What the answer says of the request's revision: served as asked for, retired two years after its date.
+
+    Raises:
+        Problem: 400 for a missing or malformed one, 410 for a retired one whose client wants no fall-forward.
+    """
     given = headers.get("revision")
     if not given:
         raise invalid("The header 'revision' is required, for instance 2026-04-15.", parameter="revision")
     if not _REVISION.fullmatch(given):
         raise invalid(f"'{given}' is not a valid revision: it must be a date, YYYY-MM-DD.", parameter="revision")
-    return given
+    retirement = f"{int(given[:4]) + 2}{given[4:10]}"
+    if headers.get("X-Klaviyo-Revision-Fall-Forward-Opt-Out") == "1" and retirement <= now.date().isoformat():
+        raise Problem(410, f"The revision {given} was retired on {retirement}.", parameter="revision")
+    return {"X-Klaviyo-Api-Revision": given, "X-Klaviyo-Api-Retirement-Date": retirement}
 
 
 def _split(raw_query: str) -> dict[str, tuple[str, ...]]:

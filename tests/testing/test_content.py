@@ -22,7 +22,7 @@ async def test_catalog_ids_are_made_of_external_ids(send):
     again = await send("POST", "/api/catalog-items", json=item("SKU 1/x"))
     assert again.status == 409
     missing = await send("GET", "/api/catalog-items/$custom:::$default:::nope")
-    assert missing.error["detail"] == "Item with id $custom:::$default:::nope not found."
+    assert missing.error["detail"] == "An item with id $custom:::$default:::nope does not exist."
 
 
 async def test_items_categories_and_variants_hang_together(send, fake):

@@ -8,7 +8,7 @@ from klaviyo_async.testing.behaviour import coupons, people
 from klaviyo_async.testing.behaviour.generic import cascade, document, kind_of, made_id, plain, references, require
 from klaviyo_async.testing.behaviour.registry import answers
 from klaviyo_async.testing.jobs import Family, Skipped
-from klaviyo_async.testing.problems import Problem, invalid, not_found
+from klaviyo_async.testing.problems import Problem, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ def _import(world: World, job: Record, row: dict[str, Any]) -> Record:
     people.check_identified(attributes, row.get("id"))
     people.check(attributes)
     if row.get("id") is not None and world.store.record("profile", row["id"]) is None:
-        raise not_found("profile", row["id"])
+        raise world.store.missing("profile", row["id"])
     record, _ = people.upsert(world.store, attributes, id=row.get("id"), meta=row.get("meta"))
     for target in world.store.members(job, "lists"):
         world.store.join(target, "profiles", record)

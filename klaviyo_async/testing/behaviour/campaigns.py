@@ -11,7 +11,7 @@ from klaviyo_async.testing.behaviour.generic import document, references, requir
 from klaviyo_async.testing.behaviour.registry import answers
 from klaviyo_async.testing.call import Answer
 from klaviyo_async.testing.clock import stamp
-from klaviyo_async.testing.problems import Problem, invalid, not_found
+from klaviyo_async.testing.problems import Problem, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -199,7 +199,7 @@ def set_image(call: Call) -> Answer:
     message = wanted(call)
     image = call.body["data"]["id"]
     if store.record("image", image) is None:
-        raise not_found("image", image)
+        raise store.missing("image", image)
     store.change(message, {}, relationships={"image": image})
     return Answer(status=204)
 

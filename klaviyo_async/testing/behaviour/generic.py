@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from klaviyo_async.testing import listing, render
 from klaviyo_async.testing.call import Answer
-from klaviyo_async.testing.problems import Problem, invalid, not_found
+from klaviyo_async.testing.problems import Problem, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,7 +58,7 @@ def require(store: Store, kind: str, id: str) -> Record:
     bad = _BAD_IDS.get(kind)
     if bad is not None and not _well_formed(kind, id):
         raise invalid(bad[0].format(id=id), pointer=bad[1])
-    raise not_found(store.kind(kind).noun or kind, id)
+    raise store.missing(kind, id)
 
 
 def _well_formed(kind: str, id: str) -> bool:
@@ -156,7 +156,7 @@ def references(store: Store, kind: str, data: Mapping[str, Any], pointer: str = 
         ids = [] if given is None else [one["id"] for one in (given if isinstance(given, list) else [given])]
         for id in ids:  # noqa: A001 - the API's own word
             if store.record(relationship.target, id) is None:
-                problem = not_found(store.kind(relationship.target).noun or relationship.target, id)
+                problem = store.missing(relationship.target, id)
                 problem.errors[0]["source"] = {"pointer": f"{pointer}/relationships/{name}/data/id"}
                 raise problem
         found[name] = ids if relationship.many else next(iter(ids), None)
@@ -279,7 +279,7 @@ def _named(call: Call, *, lenient: bool = False) -> tuple[Record, str, list[Reco
         if member is not None:
             members.append(member)
         elif not lenient:
-            problem = not_found(call.world.store.kind(target).noun or target, one["id"])
+            problem = call.world.store.missing(target, one["id"])
             place = f"/data/{number}/id" if isinstance(data, list) else "/data/id"
             problem.errors[0]["source"] = {"pointer": place}
             raise problem
