@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from klaviyo_async.testing.clock import Clock
     from klaviyo_async.testing.faults import Fault
+    from klaviyo_async.testing.recorder import RecordedRequest
     from klaviyo_async.testing.server import FakeKlaviyo
     from klaviyo_async.testing.store import Store
-    from klaviyo_async.testing.wire import RecordedRequest
 
 __all__ = ["Clock", "FakeKlaviyo", "Fault", "RecordedRequest", "Store"]
 
@@ -26,7 +26,7 @@ _HOMES = {
     "Clock": "clock",
     "FakeKlaviyo": "server",
     "Fault": "faults",
-    "RecordedRequest": "wire",
+    "RecordedRequest": "recorder",
     "Store": "store",
 }
 

@@ -36,7 +36,7 @@ class Fault:
     hits: int = 0
     _seen: int = 0
 
-    def strikes(self, operation: str) -> bool:
+    def strikes(self, operation: str | None) -> bool:
         """Whether this request is struck; counts it."""
         if self.operation is not None and self.operation != operation:
             return False
@@ -64,7 +64,7 @@ class Faults:
         """Forget all faults."""
         self._planned.clear()
 
-    def strike(self, operation: str) -> Fault | None:
+    def strike(self, operation: str | None) -> Fault | None:
         """The fault that strikes this request, if any."""
         for fault in self._planned:
             if fault.strikes(operation):

@@ -24,13 +24,15 @@ from klaviyo_async.testing.routes import Router
 from klaviyo_async.testing.seed import furnish, seed
 from klaviyo_async.testing.store import Store
 from klaviyo_async.testing.webhooks import Deliveries
-from klaviyo_async.testing.wire import RecordedRequest, Wire, request_factory
+from klaviyo_async.testing.wire import OAUTH, Wire, request_factory
 from klaviyo_async.testing.world import World
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable, Mapping
     from os import PathLike
+
+    from klaviyo_async.testing.recorder import RecordedRequest
 
 
 class FakeKlaviyo:
@@ -196,12 +198,12 @@ class FakeKlaviyo:
     @property
     def requests(self) -> list[RecordedRequest]:
         """Every request, in the order it was answered (the last hundred thousand)."""
-        return self._wire.requests
+        return self._wire.recorder.requests
 
     @property
     def answers(self) -> Counter[int]:
         """Status → how many times it was answered."""
-        return self._wire.answers
+        return self._wire.recorder.answers
 
     @property
     def latency(self) -> faults.Latency:
@@ -245,6 +247,8 @@ class FakeKlaviyo:
     ) -> faults.Fault:
         """Plan a fault for the next requests of an operation (None: of any).
 
+        The OAuth server's paths are ``oauth_token``, ``oauth_revoke`` and ``oauth_authorize``.
+
         - ``times``: how many requests it strikes (None: all from now on), after ``after`` unharmed ones.
         - ``status``: answer that instead, with ``body``, ``headers``, ``retry_after``; Klaviyo's error body by default.
         - ``reset``: break the connection without an answer.
@@ -255,7 +259,7 @@ class FakeKlaviyo:
         Raises:
             ValueError: for an unknown operation, or for a fault that does nothing.
         """
-        if operation is not None and operation not in self._world.router.routes:
+        if operation is not None and operation not in self._world.router.routes and operation not in OAUTH.values():
             message = f"there is no operation {operation!r}: see klaviyo_async.operations"
             raise ValueError(message)
         if status is None and not reset and not delay and truncate is None:
@@ -326,8 +330,7 @@ class FakeKlaviyo:
         """Forget all state, requests, counts and faults; the account and its furniture are made anew."""
         self.store.clear()
         furnish(self._world)
-        self.requests.clear()
-        self.answers.clear()
+        self._wire.recorder.clear()
         self._faults.clear()
         self.store.flush()
 

@@ -6,20 +6,20 @@ import asyncio
 import logging
 import re
 import uuid
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
-from attrs import define, field, frozen
+from attrs import define, field
 from multidict import CIMultiDict
 
 from klaviyo_async.testing import bodies, checks
 from klaviyo_async.testing.behaviour import standard
 from klaviyo_async.testing.behaviour.registry import BEHAVIOURS
 from klaviyo_async.testing.call import Answer, Call
-from klaviyo_async.testing.faults import latency_of
+from klaviyo_async.testing.faults import Fault, latency_of
 from klaviyo_async.testing.problems import Problem, invalid
+from klaviyo_async.testing.recorder import RecordedRequest, Recorder
 
 if TYPE_CHECKING:
     import random
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from klaviyo_async.testing.credentials import Credentials
-    from klaviyo_async.testing.faults import Fault, Faults, Latency
+    from klaviyo_async.testing.faults import Faults, Latency
     from klaviyo_async.testing.limits import RateLimits
     from klaviyo_async.testing.oauth import OAuthServer
     from klaviyo_async.testing.routes import Route
@@ -37,28 +37,12 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger("klaviyo_async.testing")
 _REVISION = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(\.[a-z0-9]+)?")
 _CONTENT = "application/vnd.api+json"
-_KEPT_REQUESTS = 100_000
-
-
-@frozen(kw_only=True)
-class RecordedRequest:
-    """A request that the fake got."""
-
-    operation: str | None
-    """Name of the operation; None where the path is none of the API's."""
-    method: str
-    path: str
-    """Raw path, percent-encoded as it came."""
-    arguments: tuple[str, ...]
-    """Path arguments, decoded."""
-    parameters: Mapping[str, str]
-    """Query parameters, decoded; of a repeated one the last."""
-    body: Any
-    """Decoded JSON; the fields of a form; bytes where it is neither; None where there is none."""
-    headers: Mapping[str, str]
-    """Headers, of any case."""
-    status: int
-    """Status that was answered; 0 where the connection was broken instead."""
+OAUTH = {
+    ("GET", "/oauth/authorize"): "oauth_authorize",
+    ("POST", "/oauth/token"): "oauth_token",
+    ("POST", "/oauth/revoke"): "oauth_revoke",
+}
+"""What faults and records call the paths of the OAuth server."""
 
 
 @define(kw_only=True)
@@ -67,17 +51,13 @@ class Exchange:
 
     request: web.BaseRequest
     route: Route | None
+    name: str | None
+    """Name of the operation, where there is one."""
     path: str
     query: str
     arguments: tuple[str, ...]
     content: bytes
     headers: CIMultiDict[str]
-    body: Any = None
-
-    @property
-    def operation(self) -> str | None:
-        """Name of the operation, where there is one."""
-        return None if self.route is None else self.route.operation.name
 
     @property
     def target(self) -> str:
@@ -98,42 +78,41 @@ class Wire:
     weather: random.Random
     latency: Latency
     strict: bool
-    requests: list[RecordedRequest] = field(factory=list)
-    answers: Counter[int] = field(factory=Counter)
+    recorder: Recorder = field(factory=Recorder)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request from its first byte to its last."""
         path, _, query = request.rel_url.raw_path_qs.partition("?")
-        if path.startswith("/oauth/"):
-            return await self._oauth(request, path)
         route, arguments, methods = self.world.router.find(request.method, path)
         request_id = str(uuid.UUID(int=self.weather.getrandbits(128), version=4))
         content = await request.read()
         exchange = Exchange(
             request=request,
             route=route,
+            name=route.operation.name if route is not None else OAUTH.get((request.method, path)),
             path=path,
             query=query,
             arguments=arguments,
             content=content,
             headers=CIMultiDict({"X-Klaviyo-Req-Id": request_id}),
         )
-        fault = self.faults.strike(route.operation.name) if route is not None else None
+        fault = self.faults.strike(exchange.name)
         wait = latency_of(self.latency, self.weather) + (fault.delay if fault is not None else 0.0)
         if wait:
             await asyncio.sleep(wait)
         instead = fault is not None and (fault.status is not None or fault.reset)
-        answer = None
+        response = None
         if not instead or (fault is not None and fault.processed):
-            answer = self._answer(exchange, methods, request_id)
+            if path.startswith("/oauth/"):
+                response = self._oauth(exchange)
+            else:
+                response = _response(self._answer(exchange, methods, request_id), exchange.headers)
         if fault is not None and fault.reset:
             self._record(exchange, 0)
             _break(request)
             return web.Response(status=500)
-        if fault is not None and (fault.status is not None or answer is None):
-            response = _faulty(fault, request_id)
-        else:
-            response = _response(answer or Answer(status=500), exchange.headers)
+        if response is None or (fault is not None and fault.status is not None):
+            response = _faulty(fault or Fault(operation=None), request_id)
         self._record(exchange, response.status)
         self.deliveries.start()
         if fault is not None and fault.truncate is not None:
@@ -164,15 +143,14 @@ class Wire:
             exchange.headers.update(self.limits.take(account, operation, _split(exchange.query)))
         self.credentials.check_scopes(operation, headers)
         query = checks.check(operation, exchange.query, headers)
-        if operation.body is not None:
-            exchange.body = self._body(exchange, route)
+        body = None if operation.body is None else self._body(exchange, route)
         self.world.jobs.run(self.world)
         call = Call(
             world=self.world,
             route=route,
             path=exchange.arguments,
             query=query,
-            body=exchange.body,
+            body=body,
             origin=f"{exchange.request.scheme}://{exchange.request.host}",
             target=exchange.target,
         )
@@ -188,52 +166,34 @@ class Wire:
             return bodies.form(content_type, exchange.content)
         return bodies.read(route, self.world.schemas, exchange.content, strict=self.strict)
 
-    async def _oauth(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
-        content = await request.read()
+    def _oauth(self, exchange: Exchange) -> web.Response:
+        authorization = exchange.request.headers.get("Authorization")
         result: Any
-        if path == "/oauth/authorize" and request.method == "GET":
-            status, result = self.oauth.authorize(dict(request.rel_url.query))
-        elif path in {"/oauth/token", "/oauth/revoke"} and request.method == "POST":
-            act = self.oauth.token if path == "/oauth/token" else self.oauth.revocation
-            status, result = act(request.headers.get("Authorization"), content)
+        if exchange.name == "oauth_authorize":
+            status, result = self.oauth.authorize(dict(exchange.request.rel_url.query))
+        elif exchange.name == "oauth_token":
+            status, result = self.oauth.token(authorization, exchange.content)
+        elif exchange.name == "oauth_revoke":
+            status, result = self.oauth.revocation(authorization, exchange.content)
         else:
             status, result = 404, {"error": "not_found"}
-        exchange = Exchange(
-            request=request, route=None, path=path, query="", arguments=(), content=content, headers=CIMultiDict()
-        )
-        self._record(exchange, status)
         if isinstance(result, str):
             return web.Response(status=status, headers={"Location": result})
         return web.Response(status=status, body=orjson.dumps(result), content_type="application/json")
 
     def _record(self, exchange: Exchange, status: int) -> None:
-        if len(self.requests) >= _KEPT_REQUESTS:
-            del self.requests[: _KEPT_REQUESTS // 10]
-        if status:
-            self.answers[status] += 1
-        request = exchange.request
-        self.requests.append(
+        self.recorder.add(
             RecordedRequest(
-                operation=exchange.operation,
-                method=request.method,
+                operation=exchange.name,
+                method=exchange.request.method,
                 path=exchange.path,
                 arguments=exchange.arguments,
-                parameters=dict(request.rel_url.query),
-                body=exchange.body if exchange.body is not None else _guess(exchange.content),
-                headers=request.headers,
+                parameters=dict(exchange.request.rel_url.query),
+                headers=exchange.request.headers,
                 status=status,
+                content=exchange.content,
             )
         )
-
-
-def _guess(content: bytes) -> Any:
-    """A body that wasn't read: JSON where it is."""
-    if not content:
-        return None
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return content
 
 
 def request_factory(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:

@@ -8,7 +8,7 @@ import random
 import aiohttp
 import pytest
 
-from klaviyo_async.testing import FakeKlaviyo
+from klaviyo_async.testing import FakeKlaviyo, recorder
 from klaviyo_async.testing.faults import latency_of
 
 
@@ -123,3 +123,43 @@ async def test_requests_are_recorded_decoded(send, fake, body):
     assert (broken.status, broken.body) == (400, b"{")
     assert fake.calls("get_list") == [read]
     assert "pk_test" not in repr(fake)
+
+
+async def test_faults_of_the_oauth_server_and_of_paths_that_it_does_not_have(send, fake):
+    fake.fail("oauth_token", status=503)
+    form = {"grant_type": "refresh_token", "refresh_token": "rt"}
+    basic = {"Authorization": "Basic aWQ6c2VjcmV0"}
+    assert (await send("POST", "/oauth/token", data=form, headers=basic)).status == 503
+    assert (await send("POST", "/oauth/token", data=form, headers=basic)).status == 200
+    assert [one.status for one in fake.calls("oauth_token")] == [503, 200]
+    fake.fail(status=502)
+    assert (await send("GET", "/api/of-tomorrow")).status == 502
+    assert (await send("GET", "/api/of-tomorrow")).status == 404
+
+
+def test_bodies_are_kept_up_to_a_limit(monkeypatch):
+    monkeypatch.setattr(recorder, "_KEPT_BYTES", 100)
+    kept = recorder.Recorder()
+    for number in range(5):
+        content = b'{"n": %d, "x": "%s"}' % (number, b"x" * 30)
+        kept.add(
+            recorder.RecordedRequest(
+                operation=None,
+                method="POST",
+                path="/",
+                arguments=(),
+                parameters={},
+                headers={},
+                status=200,
+                content=content,
+            )
+        )
+    assert [(one.body or {}).get("n") for one in kept.requests] == [None, None, None, 3, 4]
+    assert kept.answers == {200: 5}
+
+
+async def test_forms_are_recorded_by_their_fields(send, fake):
+    form = aiohttp.FormData()
+    form.add_field("file", b"\x89PNG", filename="a.png")
+    await send("POST", "/api/image-upload", data=form)
+    assert fake.requests[0].body == {"file": {"filename": "a.png", "content": b"\x89PNG"}}
