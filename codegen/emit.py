@@ -135,6 +135,15 @@ def _differences(folder: Path, files: Mapping[str, bytes], found: set[str]) -> I
 
 
 def _render(revision: str, specs: Path, folder: Path) -> tuple[dict[str, bytes], Report]:
+    try:
+        return _rendered(revision, specs, folder)
+    except CodegenError as error:
+        if error.file is not None:
+            raise
+        raise CodegenError(error.problem, file=specs / revision, place=error.place) from None
+
+
+def _rendered(revision: str, specs: Path, folder: Path) -> tuple[dict[str, bytes], Report]:
     spec = assemble.load_revision(specs, revision)
     document = assemble.normalise(spec.document)
     source = specs / revision

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import keyword
 from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define
 
+from codegen.errors import CodegenError
 from codegen.ir import Array, Mapping, Object, OneOf, Scalar, Time, Type
 from codegen.names import pascal_case
 from codegen.render import annotation, literal, members, needs, or_unset
+from codegen.shape import escape
 from klaviyo_async.operation import Caps, Operation, Parameter
 
 if TYPE_CHECKING:
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
 
     from codegen.ir import Endpoint
     from codegen.shapes import Keyword
+
+_OURS = frozenset({"self"})
+_CLIENT = frozenset({"aclose", "bulk", "close", "closed", "limiter", "request", "types"})
+"""What a client or the package has already under its own names."""
 
 
 def render(env: Environment, endpoints: Iterable[Endpoint], tags: dict[str, str]) -> dict[str, str]:
@@ -30,7 +37,9 @@ def render(env: Environment, endpoints: Iterable[Endpoint], tags: dict[str, str]
     files = {}
     for module, group in by_tag.items():
         page = _Module(module, group, names, types)
-        files[f"{module}.py"] = env.get_template("api_module.py.jinja").render(tag=tags[module], **page.context())
+        context = page.context()
+        _check_tag(module, tags[module], page.names)
+        files[f"{module}.py"] = env.get_template("api_module.py.jinja").render(tag=tags[module], **context)
     files["types.py"] = env.get_template("api_types.py.jinja").render(
         literals=types.literals, fieldsets=types.fieldsets
     )
@@ -61,6 +70,13 @@ class _Module:
         }
         self.types = types
         self.unset = False
+        # An argument of the table's name would hide it.
+        arguments = {
+            *(each.name for endpoint in group for each in endpoint.operation.parameters),
+            *(name for endpoint in group for name in endpoint.operation.path_parameters),
+            *(each.name for endpoint in group for each, _ in endpoint.keywords),
+        }
+        self.table = "_operations" if "operations" in arguments else "operations"
 
     def context(self) -> dict[str, Any]:
         endpoints = [self._endpoint(each) for each in self.group]
@@ -73,6 +89,7 @@ class _Module:
             "functions": [each["name"] for each in endpoints] + [alias for alias, _ in aliases],
             "names": self.names,
             "unset": self.unset,
+            "table": self.table,
         }
 
     def _aliases(self) -> Iterator[tuple[str, str]]:
@@ -127,7 +144,7 @@ class _Module:
         operation = endpoint.operation
         parameters = [each for each in operation.parameters if each.place in {"query", "header"}]
         arguments = [f"{name}: str" for name in operation.path_parameters]
-        call = [f"operations[{literal(operation.name)}]"]
+        call = [f"{self.table}[{literal(operation.name)}]"]
         paths = "".join(f"{name}, " for name in operation.path_parameters)
         shown = {each.name: each.name for each in parameters}
         passed = []
@@ -143,6 +160,7 @@ class _Module:
             passed.append(f"write={{{pairs}}}")
         arguments += [self._parameter(operation, each) for each in parameters]
         arguments.append("options: RequestOptions | None = None")
+        _check_arguments(operation, [each.partition(":")[0] for each in arguments])
         if paths or shown:
             call.append(f"({paths})")
         if shown:
@@ -270,6 +288,32 @@ class _Module:
             self._import("collections.abc", "Iterable")
             return f"{one} | Iterable[{one}]{none}"
         return one + none
+
+
+def _check_tag(module: str, tag: str, names: dict[str, set[str]]) -> None:
+    """Refuse a tag whose module or class could not be reached, or would hide what its module needs."""
+    own = pascal_case(module)
+    if module in _CLIENT or keyword.iskeyword(own):
+        raise CodegenError(f"the tag {tag!r} can't have a namespace of that name", place="/tags")
+    counted = [name for found in names.values() for name in found] + [own, "Namespace"]
+    for name in sorted({name for name in counted if counted.count(name) > 1}):
+        raise CodegenError(
+            f"a schema can't be called {name}: the module of the tag {tag!r} needs the name",
+            place=f"/components/schemas/{name}",
+        )
+
+
+def _check_arguments(operation: Operation, names: list[str]) -> None:
+    """Refuse arguments that can't be told apart, or would hide what an endpoint function needs."""
+    for name in names:
+        if names.count(name) > 1 or keyword.iskeyword(name) or name in _OURS:
+            raise CodegenError(
+                f"no argument of {operation.name} can be called {name!r}",
+                file=f"{operation.name}.json",
+                place=f"/paths/{escape(operation.path)}/{operation.method.lower()}",
+            )
+    if {".", ".."} & set(operation.path.split("/")):
+        raise CodegenError("a path can't lead upwards", file=f"{operation.name}.json", place=escape(operation.path))
 
 
 def _paragraphs(operation: Operation) -> Iterator[str]:

@@ -6,7 +6,9 @@ lose is counted against the document here.
 
 from __future__ import annotations
 
+import keyword
 import logging
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from openapi_python_client.config import Config, ConfigFile, MetaType
@@ -27,10 +29,12 @@ from openapi_python_client.parser.properties.none import NoneProperty
 from openapi_python_client.parser.properties.string import StringProperty
 from openapi_python_client.parser.properties.union import UnionProperty
 from openapi_python_client.parser.properties.uuid import UuidProperty
+from openapi_python_client.strings import ClassName
 
 from codegen.errors import CodegenError
 from codegen.ir import Array, Choice, Field, Mapping, Model, Object, OneOf, Scalar, Time, Type
 from codegen.names import python_name
+from codegen.shape import escape
 from klaviyo_async import model as runtime
 
 if TYPE_CHECKING:
@@ -51,6 +55,7 @@ _SCALARS: dict[type, Type] = {
     DateTimeProperty: Time(),
     DateProperty: Time(day=True),
 }
+_ADDRESS = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>")
 _METHODS = frozenset(name for name in dir(runtime.Model) if not name.startswith("__")) | {"additional_properties"}
 _RESERVED = frozenset({"_decode", "_extra", "_values", "_wires"})
 
@@ -63,6 +68,7 @@ def field_name(wire: str) -> str:
 
 def parse(document: dict[str, Any], source: Path) -> tuple[GeneratorData, Config]:
     """The engine's parse of a normalised document. Raises CodegenError for anything that it would drop."""
+    _check_names(document)
     logging.getLogger("openapi_python_client").setLevel(logging.ERROR)
     config = Config.from_sources(
         ConfigFile(literal_enums=True), MetaType.NONE, source, "utf-8", overwrite=False, output_path=None
@@ -74,8 +80,20 @@ def parse(document: dict[str, Any], source: Path) -> tuple[GeneratorData, Config
     for collection in data.endpoint_collections_by_tag.values():
         problems += [f"{error.header or ''} {error.detail or ''}".strip() for error in collection.parse_errors]
     if problems:
-        raise CodegenError(f"the engine would drop {len(problems)} things: " + "; ".join(problems[:5]), file=source)
+        listed = _ADDRESS.sub("…", "; ".join(" ".join(problem.split()) for problem in problems[:5]))
+        raise CodegenError(f"the engine would drop {len(problems)} things: {listed}", file=source)
     return data, config
+
+
+def _check_names(document: dict[str, Any]) -> None:
+    """Classes are named as the schemas are, so these must be names of classes, and each once."""
+    for name in document.get("components", {}).get("schemas", {}):
+        made = str(ClassName(name, "field_"))
+        if made != name or not name.isidentifier() or keyword.iskeyword(name):
+            raise CodegenError(
+                f"a class can't be called {name!r}, only something like {made!r}",
+                place=f"/components/schemas/{escape(name)}",
+            )
 
 
 class Reader:
@@ -158,7 +176,10 @@ class Reader:
         fields.sort(key=lambda each: order.get(each.wire, len(order)))
         names = [each.name for each in fields]
         if len(set(names)) != len(names):
-            raise CodegenError(f"schema {name} has properties that share a Python name: {sorted(names)}")
+            raise CodegenError(
+                f"has properties that share a Python name: {', '.join(sorted(names))}",
+                place=f"/components/schemas/{escape(name)}",
+            )
         self.models[name] = Model(name=name, fields=tuple(fields), component=component, owner=self._owner(name))
 
     def _owner(self, name: str) -> str:

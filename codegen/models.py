@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from codegen.dedupe import merge_inline, names_in, reachable
+from codegen.errors import CodegenError
 from codegen.ir import Array, Choice, Mapping, Model, OneOf, Type
 from codegen.names import module_name
 from codegen.render import References, alias_text, field_line, is_constant, needs
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _LONG = 16
+_MODULES = frozenset({"enums"})
 _OF_DOCUMENTS = frozenset(vars(Document))
 
 
@@ -75,7 +78,11 @@ def modules(models: dict[str, Model]) -> dict[str, str]:
     for name in sorted(models):
         if name not in homes:
             homes[name] = home(name) or name
-    return {name: module_name(owner) for name, owner in homes.items()}
+    return {name: _free_module(module_name(owner)) for name, owner in homes.items()}
+
+
+def _free_module(name: str) -> str:
+    return f"{name}_" if keyword.iskeyword(name) or name in _MODULES else name
 
 
 def render(env: Environment, models: dict[str, Model], aliases: dict[str, Choice]) -> dict[str, str]:
@@ -88,6 +95,9 @@ def render(env: Environment, models: dict[str, Model], aliases: dict[str, Choice
         by_module.setdefault(homes[name], []).append(models[name])
     for module, members in by_module.items():
         files[f"{module}.py"] = template.render(**_module(module, members, models, homes))
+    for name in ("Literal", "TypeAlias"):
+        if name in aliases:
+            raise CodegenError(f"a schema that is an enum can't be called {name}", place=f"/components/schemas/{name}")
     files["enums.py"] = env.get_template("enums.py.jinja").render(
         aliases=[(name, alias_text(choice)) for name, choice in sorted(aliases.items())]
     )
@@ -98,30 +108,38 @@ def render(env: Environment, models: dict[str, Model], aliases: dict[str, Choice
 
 
 def _module(module: str, members: list[Model], models: dict[str, Model], homes: dict[str, str]) -> dict[str, Any]:
-    references = References(models)
-    runtime = {"model"}
     names: dict[str, set[str]] = {}
-    classes = []
+    taken = {model.name for model in members} | {field.name for model in members for field in model.fields}
     for model in members:
-        base = "Document" if model.document else "Model"
-        wires = {field.wire: field.name for field in model.fields}
-        lines = [field_line(field, references, wires) for field in model.fields]
-        if any(" = UNSET" in line or "=UNSET" in line for line in lines):
-            runtime.add("UNSET")
-            names.setdefault("klaviyo_async.model", set()).add("Unset")
-        runtime.add(base)
         for field in model.fields:
             for source, name in needs(field.type, closed=is_constant(field)):
-                if source == "models":
-                    if homes[name] != module:
-                        names.setdefault(f".{homes[name]}", set()).add(name)
-                else:
-                    names.setdefault(".enums" if source == "enums" else source, set()).add(name)
+                if source == "models" and homes[name] == module:
+                    continue
+                where = f".{homes[name]}" if source == "models" else ".enums" if source == "enums" else source
+                names.setdefault(where, set()).add(name)
+    taken |= {name for where, found in names.items() if where.startswith(".") for name in found}
+    for where in ("typing", "datetime"):
+        for name in names.get(where, set()) & {name for name in taken if name in homes or name[:1].isupper()}:
+            raise CodegenError(
+                f"a schema can't be called {name}: the module of {members[0].name} needs the name",
+                place=f"/components/schemas/{name}",
+            )
+    references = References(models, frozenset(taken))
+    classes = []
+    for model in members:
+        wires = {field.wire: field.name for field in model.fields}
+        lines = [field_line(field, references, wires) for field in model.fields]
+        base = references.helper("Document" if model.document else "Model")
         what = f"Schema `{model.name}`." if model.component else f"Inline object `{model.name}`."
         classes.append({"name": model.name, "base": base, "doc": what, "lines": lines})
+    decorator = references.helper("model")
+    if any(name == "UNSET" or name.startswith("UNSET as ") for name in references.imports):
+        unset = references.free("Unset")
+        names.setdefault("klaviyo_async.model", set()).add("Unset" if unset == "Unset" else f"Unset as {unset}")
     return {
         "title": f"Schema `{members[0].name}`" + (" and the objects inside it." if len(members) > 1 else "."),
-        "runtime": runtime | references.used,
+        "runtime": references.imports,
+        "decorator": decorator,
         "names": names,
         "classes": classes,
     }

@@ -79,6 +79,7 @@ class _Rewriter:
         if not isinstance(schema, dict):
             return schema  # additionalProperties: true
         schema = dict(schema)
+        schema.pop("title", None)  # prose, which the engine would name classes after
         nullable = schema.pop("nullable", False) is True
         if "$ref" in schema:
             # The engine takes a $ref alone and drops what stands beside it.

@@ -85,10 +85,10 @@ def annotation(kind: Type, *, closed: bool = False) -> str:
     return " | ".join(flat)
 
 
-def or_unset(text: str) -> str:
+def or_unset(text: str, unset: str = "Unset") -> str:
     """An annotation that may be left out, None last."""
-    parts = [part for part in text.split(" | ") if part != "None"]
-    return " | ".join([*parts, "Unset", "None"]) if text == "None" or text.endswith(" | None") else f"{text} | Unset"
+    parts = [part for part in _split(text) if part != "None"]
+    return " | ".join([*parts, unset, "None"]) if text == "None" or text.endswith(" | None") else f"{text} | {unset}"
 
 
 def alias_text(choice: Choice) -> str:
@@ -98,10 +98,13 @@ def alias_text(choice: Choice) -> str:
 
 
 def _split(text: str) -> Iterator[str]:
-    depth, quote, start = 0, "", 0
+    """The members of a union's annotation; what stands in quotes and brackets is left alone."""
+    depth, quote, start, escaped = 0, "", 0, False
     for index, character in enumerate(text):
         if quote:
-            if character == quote and text[index - 1] != "\\":
+            if escaped or character == "\\":
+                escaped = not escaped
+            elif character == quote:
                 quote = ""
         elif character in "'\"":
             quote = character
@@ -132,11 +135,31 @@ def is_time(kind: Type) -> Time | None:
 
 
 class References:
-    """Writes what `klaviyo_async.model.nested` is given for a type."""
+    """Writes what `klaviyo_async.model.nested` is given for a type.
 
-    def __init__(self, models: dict[str, Model]) -> None:
+    `taken` are names that schemas and properties have in the module: what it needs itself is called otherwise there.
+    """
+
+    def __init__(self, models: dict[str, Model], taken: frozenset[str] = frozenset()) -> None:
         self._models = models
-        self.used: set[str] = set()
+        self._taken = taken
+        self._used: dict[str, str] = {}
+
+    @property
+    def imports(self) -> list[str]:
+        """What is imported from `klaviyo_async.model`."""
+        return [each if each == name else f"{each} as {name}" for each, name in sorted(self._used.items())]
+
+    def helper(self, name: str) -> str:
+        """What a name of `klaviyo_async.model` is called in the module, which will import it."""
+        self._used[name] = self.free(name)
+        return self._used[name]
+
+    def free(self, name: str) -> str:
+        """The name, or one like it that the module has no other use for."""
+        while name in self._taken:
+            name = f"_{name}"
+        return name
 
     def of(self, kind: Type, beside: tuple[str, dict[str, str]] | None = None) -> str | None:
         """The reference as Python text, with names of `klaviyo_async.model`; None where there is no model in the type.
@@ -148,32 +171,30 @@ class References:
             items = [item for array in arrays for item in members(array.item)]
             inner = self.of(OneOf(tuple(dict.fromkeys(items))))
             if inner is not None:
-                self.used.add("Many")
-                return f"Many({inner})"
+                return f"{self.helper('Many')}({inner})"
         for member in members(kind):
             if isinstance(member, Mapping) and (inner := self.of(member.value)) is not None:
-                self.used.add("Values")
-                return f"Values({inner})"
+                return f"{self.helper('Values')}({inner})"
         objects = [member for member in members(kind) if isinstance(member, Object)]
         if not objects:
             return None
         if len(objects) == 1:
             return literal(objects[0].name)
-        self.used |= {"Union", "Variant"}
         models = [self._models[each.name] for each in objects]
         told_apart = _one_key_decides(models)
         variants = [self._variant(each, short=told_apart) for each in models]
         if beside is not None:
             name, by_text = beside
             variants += [f"beside={literal(name)}", f"by_text={literal(by_text)}"]
-        return f"Union({', '.join(variants)})"
+        return f"{self.helper('Union')}({', '.join(variants)})"
 
     def _variant(self, model: Model, *, short: bool) -> str:
         constants = literal(model.constants)
+        variant = self.helper("Variant")
         if short:
-            return f"Variant({literal(model.name)}, {constants})"
+            return f"{variant}({literal(model.name)}, {constants})"
         keys = tuple(each.wire for each in model.fields)
-        return f"Variant({literal(model.name)}, {constants}, {literal(model.required)}, {literal(keys)})"
+        return f"{variant}({literal(model.name)}, {constants}, {literal(model.required)}, {literal(keys)})"
 
 
 def _one_key_decides(models: Iterable[Model]) -> bool:
@@ -218,7 +239,7 @@ def field_line(field: Field, references: References, names: dict[str, str]) -> s
     if constant and field.wire == "type" and isinstance(kind, Choice):
         default = literal(kind.values[0])
     elif not field.required:
-        text, default = or_unset(text), "UNSET"
+        text, default = or_unset(text, references.free("Unset")), references.helper("UNSET")
     arguments = [] if default is None else [f"default={default}"]
     if field.wire != field.name:
         arguments.append(f"wire={literal(field.wire)}")
@@ -235,5 +256,4 @@ def field_line(field: Field, references: References, names: dict[str, str]) -> s
         specifier = "field"
     else:
         return f"{field.name}: {text}" + ("" if default is None else f" = {default}")
-    references.used.add(specifier)
-    return f"{field.name}: {text} = {specifier}({', '.join(arguments)})"
+    return f"{field.name}: {text} = {references.helper(specifier)}({', '.join(arguments)})"

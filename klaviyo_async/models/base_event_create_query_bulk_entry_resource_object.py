@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from klaviyo_async.model import UNSET, Model, model, nested, time
+from klaviyo_async.model import UNSET, Model, model, nested
+from klaviyo_async.model import time as _time
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +34,7 @@ class BaseEventCreateQueryBulkEntryResourceObjectAttributes(Model):
     """Inline object `BaseEventCreateQueryBulkEntryResourceObjectAttributes`."""
 
     properties: dict[str, Any]
-    time: datetime | Unset | None = time(default=UNSET)
+    time: datetime | Unset | None = _time(default=UNSET)
     value: float | Unset | None = UNSET
     value_currency: str | Unset | None = UNSET
     backfill: bool | Unset | None = UNSET

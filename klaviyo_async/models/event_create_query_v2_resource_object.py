@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from klaviyo_async.model import UNSET, Model, model, nested, time
+from klaviyo_async.model import UNSET, Model, model, nested
+from klaviyo_async.model import time as _time
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,7 +33,7 @@ class EventCreateQueryV2ResourceObjectAttributes(Model):
     """Inline object `EventCreateQueryV2ResourceObjectAttributes`."""
 
     properties: dict[str, Any]
-    time: datetime | Unset | None = time(default=UNSET)
+    time: datetime | Unset | None = _time(default=UNSET)
     value: float | Unset | None = UNSET
     value_currency: str | Unset | None = UNSET
     unique_id: str | Unset | None = UNSET
