@@ -177,3 +177,37 @@ class TestOurOwn:
         emails = [one.attributes.email async for one in client.profiles.get_profiles(page_size=100)]
         assert len(set(emails)) == 230
         assert fake.answers == {200: 3, 429: 1}
+
+
+@pytest.mark.parametrize("name", sorted(klaviyo_async.operations))
+async def test_our_client_calls_every_operation(fake, everything, valid, name):
+    operation = klaviyo_async.operations[name]
+    ids = everything(fake)
+    ids["other-profile"] = fake.store.add("profile", {"email": "two@example.com"})["id"]
+    if name == "send_campaign":
+        fake.store.remove("campaign-send-job", ids["campaign"])
+    if name == "cancel_campaign_send":
+        fake.store.update("campaign", ids["campaign"], {"status": "Scheduled"})
+    kind = fake._world.router.routes[name].type
+    path = [ids[kind]] if operation.path_parameters else []
+    given = {}
+    for parameter in operation.parameters:
+        if parameter.required and parameter.kind != "filter" and parameter.name != "company_id":
+            given[parameter.name] = parameter.enum[0] if parameter.enum else "x"
+    needed = {"get_campaigns": "equals(messages.channel,'email')", "get_coupon_codes": "any(coupon.id,['10OFF'])"}
+    if name in needed:
+        given["filter"] = needed[name]
+    if name == "upload_image_from_file":
+        given["file"] = b"\x89PNG"
+    elif operation.body is not None:
+        given["body"] = valid(name, ids)
+    async with klaviyo_async.Klaviyo("pk_test", base_url=fake.url, company_id="AbC123") as client:
+        document = await getattr(getattr(client, operation.tag), name)(*path, **given)
+    (request,) = fake.requests
+    assert (request.operation, request.status < 300) == (name, True)
+    if document is not None:
+        assert type(document).__name__ == operation.response
+        assert document.http.status == request.status
+        assert document.http.request_id
+    else:
+        assert operation.response is None
