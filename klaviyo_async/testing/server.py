@@ -51,7 +51,8 @@ class FakeKlaviyo:
     - ``api_keys``: the keys that are right, or a mapping of key to its scopes (None: all). By default any ``pk_…`` is.
     - ``oauth_clients``: client id → secret; by default any.
     - ``seed``: makes ids, seeded data, phases of the limits and latencies repeat.
-    - ``latency``: seconds before each answer: a number, a range, or a function of a `random.Random`.
+    - ``latency``: seconds that each answer takes, half of them before the request counts: a number, a range, or a function of
+      a `random.Random`.
     - ``job_seconds``: how long a bulk job takes, a quarter of it in the queue; ``clock.advance`` shortens it.
     - ``database``: a SQLite file that state is kept in.
     - ``strict``: whether members of a body that the documents don't have are refused.

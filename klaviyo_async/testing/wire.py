@@ -97,7 +97,9 @@ class Wire:
             headers=CIMultiDict({"X-Klaviyo-Req-Id": request_id}),
         )
         fault = self.faults.strike(exchange.name)
-        wait = latency_of(self.latency, self.weather) + (fault.delay if fault is not None else 0.0)
+        # half of the latency is the way here, half the way back: the limits count in the middle
+        latency = latency_of(self.latency, self.weather)
+        wait = latency / 2 + (fault.delay if fault is not None else 0.0)
         if wait:
             await asyncio.sleep(wait)
         instead = fault is not None and (fault.status is not None or fault.reset)
@@ -115,6 +117,8 @@ class Wire:
             response = _faulty(fault or Fault(operation=None), request_id)
         self._record(exchange, response.status)
         self.deliveries.start()
+        if latency:
+            await asyncio.sleep(latency / 2)
         if fault is not None and fault.truncate is not None:
             return await _truncated(request, response, fault.truncate)
         return response

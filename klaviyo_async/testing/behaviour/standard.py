@@ -9,12 +9,19 @@ from klaviyo_async.testing.behaviour import (  # noqa: F401
     bulk,
     campaigns,
     client_side,
-    content,
     coupons,
+    data_sources,
     events,
+    flows,
+    images,
+    metrics,
     profiles,
+    push_tokens,
     reports,
     subscriptions,
+    tags,
+    templates,
+    webhooks,
 )
 from klaviyo_async.testing.behaviour.generic import ACTIONS, success
 from klaviyo_async.testing.call import Answer
