@@ -50,6 +50,8 @@ LOST = 5.0
 """Seconds after a request is called lost in which the server may still count it: bytes under way, or queued before it."""
 _MANY = 2048
 """Buckets from which on idle ones are dropped."""
+_GRAIN = 1e-6
+"""Seconds added to each timer: fired a rounding error too early, it would find nothing due, and come again at once."""
 _SLEPT = 0.5
 """Seconds by which the time of day may run ahead of our clock before we conclude that the machine slept."""
 
@@ -498,7 +500,7 @@ class Book:
         if timer.handle is not None:
             timer.handle.cancel()
         timer.when = when
-        timer.handle = loop.call_later(max(0.0, when - self._clock()), self._fire, loop)
+        timer.handle = loop.call_later(max(0.0, when - self._clock()) + _GRAIN, self._fire, loop)
 
     def _set_timer_from_outside(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
