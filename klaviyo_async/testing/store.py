@@ -324,8 +324,16 @@ class Store:
             full[kind.updated] = now
         full |= attributes
         self._seq += 1
-        record = Record(type, id or self.ids.make(kind.id), self._seq, b"")
+        record = Record(type, id or self._free_id(type, kind.id), self._seq, b"")
         return self._write(record, full, {}, relationships)
+
+    def _free_id(self, type: str, style: str) -> str:
+        # a fake that goes on from a file has its chance from the seed again, and would make the same ids
+        known = self.table(type).records
+        made = self.ids.make(style)
+        while made in known:
+            made = self.ids.make(style)
+        return made
 
     def change(
         self, record: Record, attributes: Mapping[str, Any], *, relationships: Mapping[str, Any] | None = None
