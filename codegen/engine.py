@@ -55,6 +55,7 @@ _SCALARS: dict[type, Type] = {
     DateTimeProperty: Time(),
     DateProperty: Time(day=True),
 }
+_NO_SCHEMAS = frozenset({"example", "examples", "default", "enum", "const"})
 _ADDRESS = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>")
 _METHODS = frozenset(name for name in dir(runtime.Model) if not name.startswith("__")) | {"additional_properties"}
 _RESERVED = frozenset({"_decode", "_extra", "_values", "_wires"})
@@ -86,14 +87,32 @@ def parse(document: dict[str, Any], source: Path) -> tuple[GeneratorData, Config
 
 
 def _check_names(document: dict[str, Any]) -> None:
-    """Classes are named as the schemas are, so these must be names of classes, and each once."""
-    for name in document.get("components", {}).get("schemas", {}):
+    """Classes are named as the schemas are, so these must be names of classes, and fields must be told apart."""
+    for name, schema in document.get("components", {}).get("schemas", {}).items():
         made = str(ClassName(name, "field_"))
         if made != name or not name.isidentifier() or keyword.iskeyword(name):
             raise CodegenError(
                 f"a class can't be called {name!r}, only something like {made!r}",
                 place=f"/components/schemas/{escape(name)}",
             )
+        _check_fields(schema, f"/components/schemas/{escape(name)}")
+
+
+def _check_fields(node: Any, place: str) -> None:
+    if isinstance(node, dict):
+        properties = node.get("properties")
+        if isinstance(properties, dict):
+            names = [field_name(wire) for wire in properties]
+            for name in names:
+                if names.count(name) > 1:
+                    raise CodegenError(f"has properties that share the Python name {name}", place=place)
+        for key, inner in node.items():
+            if key in _NO_SCHEMAS or key.startswith("x-"):
+                continue
+            _check_fields(inner, f"{place}/{escape(str(key))}")
+    elif isinstance(node, list):
+        for index, inner in enumerate(node):
+            _check_fields(inner, f"{place}/{index}")
 
 
 class Reader:

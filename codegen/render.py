@@ -167,11 +167,15 @@ class References:
         `beside` is the field that decides a union beside it, and which member its texts mean.
         """
         arrays = [member for member in members(kind) if isinstance(member, Array)]
-        if arrays:
-            items = [item for array in arrays for item in members(array.item)]
-            inner = self.of(OneOf(tuple(dict.fromkeys(items))))
-            if inner is not None:
-                return f"{self.helper('Many')}({inner})"
+        items = [item for array in arrays for item in members(array.item)]
+        inner = self.of(OneOf(tuple(dict.fromkeys(items)))) if items else None
+        one = self._of_object(kind, beside)
+        if inner is None:
+            return one
+        many = f"{self.helper('Many')}({inner})"
+        return many if one is None else f"{self.helper('Either')}({one}, {many})"
+
+    def _of_object(self, kind: Type, beside: tuple[str, dict[str, str]] | None) -> str | None:
         for member in members(kind):
             if isinstance(member, Mapping) and (inner := self.of(member.value)) is not None:
                 return f"{self.helper('Values')}({inner})"
