@@ -455,6 +455,11 @@ class Document(Model):
     def http(self, value: Http | None) -> None:
         self._http = value
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # With the state that slots are set from: copies and pickles tell how the answer came as well.
+        whole = super().__reduce__()
+        return whole if self.http is None else (*whole, (None, {"_http": self.http}))
+
     def related(self, resource: object, name: str) -> list[Any]:
         """The included resources that `resource` names in its relationship `name`, in order.
 

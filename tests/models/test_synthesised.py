@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from klaviyo_async import UNSET, models, operations
+from klaviyo_async.message import Headers, Http
 from klaviyo_async.model import Document, Model, UnknownModel
 from tests.models.synthesis import Obj, Synthesiser, differences, plain, touch
 
@@ -112,6 +113,17 @@ def test_every_model_is_a_value(synthesiser: Synthesiser) -> None:
             known = {each.name for each in attrs.fields(cls)}
             assert attrs.asdict(decoded).keys() == known
             assert attrs.asdict(decoded, recurse=False).keys() == known
+
+
+def test_documents_keep_how_they_came() -> None:
+    document = models.GetAccountResponse.from_dict({"data": {"type": "account", "id": "1", "attributes": {}}})
+    document.http = Http(200, Headers({"X-Klaviyo-Req-Id": "r"}), "r", 2, 0.5)
+    for made in (pickle.loads(pickle.dumps(document)), copy.copy(document), copy.deepcopy(document)):
+        assert made.http == document.http
+        assert made == document
+    other = models.GetAccountResponse.from_dict(document.to_dict())
+    assert (other.http, other) == (None, document)
+    assert "http" not in repr(document)
 
 
 def eval_free(text: str) -> bool:
