@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 from openapi_python_client import Project
@@ -186,19 +186,29 @@ class References:
             return literal(objects[0].name)
         models = [self._models[each.name] for each in objects]
         told_apart = _one_key_decides(models)
-        variants = [self._variant(each, short=told_apart) for each in models]
+        variants = [self._variant(each, _telling(each, models), short=told_apart) for each in models]
         if beside is not None:
             name, by_text = beside
             variants += [f"beside={literal(name)}", f"by_text={literal(by_text)}"]
         return f"{self.helper('Union')}({', '.join(variants)})"
 
-    def _variant(self, model: Model, *, short: bool) -> str:
-        constants = literal(model.constants)
+    def _variant(self, model: Model, telling: dict[str, tuple[Any, ...]], *, short: bool) -> str:
+        constants = literal(telling)
         variant = self.helper("Variant")
         if short:
             return f"{variant}({literal(model.name)}, {constants})"
         keys = tuple(each.wire for each in model.fields)
         return f"{variant}({literal(model.name)}, {constants}, {literal(model.required)}, {literal(keys)})"
+
+
+def _telling(model: Model, union: Iterable[Model]) -> dict[str, tuple[Any, ...]]:
+    """The constants of a member that tell it from another: which has the property too, with other values or any."""
+    others = [(field.wire, field.constants) for other in union if other is not model for field in other.fields]
+    return {
+        wire: values
+        for wire, values in model.constants.items()
+        if any(name == wire and allowed != values for name, allowed in others)
+    }
 
 
 def _one_key_decides(models: Iterable[Model]) -> bool:

@@ -200,11 +200,12 @@ def _nested_property(slot: Any, ref: Ref, package: str) -> property:
     def read_list(self: Model) -> Any:
         nonlocal decode
         value = get(self)
-        # A list whose first member is a model has been decoded already; what it holds is replaced in place.
+        # A list whose first member is a model has been decoded already.
         if type(value) is list and value and not isinstance(value[0], Model):
             if decode is None:
                 decode = ref.bind(package)
             value = decode(value)
+            put(self, value)
         return value
 
     def read_either(self: Model) -> Any:

@@ -56,9 +56,7 @@ class Many(Ref):
         decode = self.item.bind(package)
 
         def decode_list(value: Any) -> Any:
-            if type(value) is list:
-                value[:] = map(decode, value)
-            return value
+            return list(map(decode, value)) if type(value) is list else value
 
         return decode_list
 
@@ -78,10 +76,7 @@ class Values(Ref):
         decode = self.item.bind(package)
 
         def decode_values(value: Any) -> Any:
-            if type(value) is dict:
-                for key, member in value.items():
-                    value[key] = decode(member)
-            return value
+            return {key: decode(member) for key, member in value.items()} if type(value) is dict else value
 
         return decode_values
 

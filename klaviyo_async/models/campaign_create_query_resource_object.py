@@ -44,10 +44,7 @@ class CampaignCreateQueryResourceObjectAttributes(Model):
     ) = nested(
         Union(
             Variant("StaticSendStrategy", {"method": ("static",)}),
-            Variant(
-                "ThrottledSendStrategy",
-                {"method": ("throttled",), "throttle_percentage": (10, 11, 13, 14, 17, 20, 25, 33, 50)},
-            ),
+            Variant("ThrottledSendStrategy", {"method": ("throttled",)}),
             Variant("ImmediateSendStrategy", {"method": ("immediate",)}),
             Variant("SmartSendTimeStrategy", {"method": ("smart_send_time",)}),
         ),

@@ -85,10 +85,7 @@ class CampaignResponseObjectResourceAttributes(Model):
         Union(
             Variant("StaticSendStrategy", {"method": ("static",)}),
             Variant("SmartSendTimeStrategy", {"method": ("smart_send_time",)}),
-            Variant(
-                "ThrottledSendStrategy",
-                {"method": ("throttled",), "throttle_percentage": (10, 11, 13, 14, 17, 20, 25, 33, 50)},
-            ),
+            Variant("ThrottledSendStrategy", {"method": ("throttled",)}),
             Variant("ImmediateSendStrategy", {"method": ("immediate",)}),
             Variant("ABTestSendStrategy", {"method": ("ab_test_campaign",)}),
             Variant("UnsupportedSendStrategy", {"method": ("unsupported",)}),

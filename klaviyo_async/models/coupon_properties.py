@@ -24,14 +24,7 @@ class CouponProperties(Model):
     classname: str | Unset | None = UNSET
     coupon: UniqueCouponConfig | StaticCouponConfig = nested(
         Union(
-            Variant(
-                "UniqueCouponConfig",
-                {
-                    "type": ("unique",),
-                    "integration": ("api", "magento_two", "prestashop", "shopify", "uploaded", "woocommerce"),
-                },
-            ),
-            Variant("StaticCouponConfig", {"type": ("static",)}),
+            Variant("UniqueCouponConfig", {"type": ("unique",)}), Variant("StaticCouponConfig", {"type": ("static",)})
         )
     )
     success_message: str | Unset | None = UNSET

@@ -34,29 +34,14 @@ class EffectiveDateFilter(Model):
         | AnniversaryDateFilter
     ) = nested(
         Union(
-            Variant("StaticDateFilter", {"type": ("date",), "operator": ("after", "before")}),
-            Variant("StaticDateRangeFilter", {"type": ("date",), "operator": ("between-static",)}),
+            Variant("StaticDateFilter", {"operator": ("after", "before")}),
+            Variant("StaticDateRangeFilter", {"operator": ("between-static",)}),
             Variant(
-                "RelativeDateOperatorBaseRelativeDateFilter",
-                {
-                    "type": ("date",),
-                    "operator": ("at-least", "in-the-last", "in-the-next"),
-                    "unit": ("day", "hour", "week"),
-                },
+                "RelativeDateOperatorBaseRelativeDateFilter", {"operator": ("at-least", "in-the-last", "in-the-next")}
             ),
-            Variant(
-                "RelativeAnniversaryDateFilter",
-                {
-                    "type": ("date",),
-                    "operator": ("anniversary-last", "anniversary-next"),
-                    "unit": ("day", "hour", "week"),
-                },
-            ),
-            Variant(
-                "RelativeDateRangeFilter",
-                {"type": ("date",), "operator": ("between",), "unit": ("day", "hour", "week")},
-            ),
-            Variant("CalendarDateFilter", {"type": ("date",), "operator": ("calendar-month",)}),
-            Variant("AnniversaryDateFilter", {"type": ("date",), "operator": ("anniversary", "anniversary-month")}),
+            Variant("RelativeAnniversaryDateFilter", {"operator": ("anniversary-last", "anniversary-next")}),
+            Variant("RelativeDateRangeFilter", {"operator": ("between",)}),
+            Variant("CalendarDateFilter", {"operator": ("calendar-month",)}),
+            Variant("AnniversaryDateFilter", {"operator": ("anniversary", "anniversary-month")}),
         )
     )

@@ -85,7 +85,7 @@ class FlowMessageEncodedResponseObjectResourceAttributes(Model):
             ),
             Variant(
                 "FlowPushNotification",
-                {"on_open": ("home", "link", "open_url"), "push_type": ("silent", "standard", None)},
+                {},
                 ("body",),
                 (
                     "title",

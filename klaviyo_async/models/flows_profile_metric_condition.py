@@ -41,30 +41,15 @@ class FlowsProfileMetricCondition(Model):
         | SinceFlowStartDateFilter
     ) = nested(
         Union(
-            Variant("StaticDateFilter", {"type": ("date",), "operator": ("after", "before")}),
-            Variant("StaticDateRangeFilter", {"type": ("date",), "operator": ("between-static",)}),
+            Variant("StaticDateFilter", {"operator": ("after", "before")}),
+            Variant("StaticDateRangeFilter", {"operator": ("between-static",)}),
             Variant(
-                "RelativeDateOperatorBaseRelativeDateFilter",
-                {
-                    "type": ("date",),
-                    "operator": ("at-least", "in-the-last", "in-the-next"),
-                    "unit": ("day", "hour", "week"),
-                },
+                "RelativeDateOperatorBaseRelativeDateFilter", {"operator": ("at-least", "in-the-last", "in-the-next")}
             ),
-            Variant(
-                "RelativeAnniversaryDateFilter",
-                {
-                    "type": ("date",),
-                    "operator": ("anniversary-last", "anniversary-next"),
-                    "unit": ("day", "hour", "week"),
-                },
-            ),
-            Variant(
-                "RelativeDateRangeFilter",
-                {"type": ("date",), "operator": ("between",), "unit": ("day", "hour", "week")},
-            ),
-            Variant("AlltimeDateFilter", {"type": ("date",), "operator": ("alltime",)}),
-            Variant("SinceFlowStartDateFilter", {"type": ("date",), "operator": ("flow-start",)}),
+            Variant("RelativeAnniversaryDateFilter", {"operator": ("anniversary-last", "anniversary-next")}),
+            Variant("RelativeDateRangeFilter", {"operator": ("between",)}),
+            Variant("AlltimeDateFilter", {"operator": ("alltime",)}),
+            Variant("SinceFlowStartDateFilter", {"operator": ("flow-start",)}),
         )
     )
     metric_filters: list[ProfileMetricPropertyFilter] | Unset | None = nested(

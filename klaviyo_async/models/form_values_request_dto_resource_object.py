@@ -47,29 +47,7 @@ class FormValuesRequestDTOResourceObjectAttributes(Model):
     ]
     timeframe: Timeframe | CustomTimeframe = nested(
         Union(
-            Variant(
-                "Timeframe",
-                {
-                    "key": (
-                        "last_12_months",
-                        "last_30_days",
-                        "last_365_days",
-                        "last_3_months",
-                        "last_7_days",
-                        "last_90_days",
-                        "last_month",
-                        "last_week",
-                        "last_year",
-                        "this_month",
-                        "this_week",
-                        "this_year",
-                        "today",
-                        "yesterday",
-                    )
-                },
-                ("key",),
-                ("key",),
-            ),
+            Variant("Timeframe", {}, ("key",), ("key",)),
             Variant("CustomTimeframe", {}, ("start", "end"), ("start", "end")),
         )
     )

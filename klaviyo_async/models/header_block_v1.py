@@ -31,18 +31,9 @@ class HeaderBlockV1(Model):
     subblocks: list[HeaderLinkSubBlock | HeaderImageSubBlock | HeaderLogoSubBlock] | Unset | None = nested(
         Many(
             Union(
-                Variant(
-                    "HeaderLinkSubBlock",
-                    {"type": ("header_link_bar_button",), "show_on": ("all", "desktop", "mobile", None)},
-                ),
-                Variant(
-                    "HeaderImageSubBlock",
-                    {"type": ("header_link_bar_image",), "show_on": ("all", "desktop", "mobile", None)},
-                ),
-                Variant(
-                    "HeaderLogoSubBlock",
-                    {"type": ("header_link_bar_logo",), "show_on": ("all", "desktop", "mobile", None)},
-                ),
+                Variant("HeaderLinkSubBlock", {"type": ("header_link_bar_button",)}),
+                Variant("HeaderImageSubBlock", {"type": ("header_link_bar_image",)}),
+                Variant("HeaderLogoSubBlock", {"type": ("header_link_bar_logo",)}),
             )
         ),
         default=UNSET,

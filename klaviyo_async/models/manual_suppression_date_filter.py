@@ -40,24 +40,13 @@ class ManualSuppressionDateFilter(Model):
             Variant("StaticDateRangeFilter", {"type": ("date",), "operator": ("between-static",)}),
             Variant(
                 "RelativeDateOperatorBaseRelativeDateFilter",
-                {
-                    "type": ("date",),
-                    "operator": ("at-least", "in-the-last", "in-the-next"),
-                    "unit": ("day", "hour", "week"),
-                },
+                {"type": ("date",), "operator": ("at-least", "in-the-last", "in-the-next")},
             ),
             Variant(
                 "RelativeAnniversaryDateFilter",
-                {
-                    "type": ("date",),
-                    "operator": ("anniversary-last", "anniversary-next"),
-                    "unit": ("day", "hour", "week"),
-                },
+                {"type": ("date",), "operator": ("anniversary-last", "anniversary-next")},
             ),
-            Variant(
-                "RelativeDateRangeFilter",
-                {"type": ("date",), "operator": ("between",), "unit": ("day", "hour", "week")},
-            ),
+            Variant("RelativeDateRangeFilter", {"type": ("date",), "operator": ("between",)}),
             Variant("CalendarDateFilter", {"type": ("date",), "operator": ("calendar-month",)}),
             Variant("AnniversaryDateFilter", {"type": ("date",), "operator": ("anniversary", "anniversary-month")}),
             Variant("IsSetExistenceFilter", {"type": ("existence",), "operator": ("is-set",)}),

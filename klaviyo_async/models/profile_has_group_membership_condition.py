@@ -34,20 +34,12 @@ class ProfileHasGroupMembershipCondition(Model):
         | None
     ) = nested(
         Union(
-            Variant("StaticDateFilter", {"type": ("date",), "operator": ("after", "before")}),
-            Variant("StaticDateRangeFilter", {"type": ("date",), "operator": ("between-static",)}),
+            Variant("StaticDateFilter", {"operator": ("after", "before")}),
+            Variant("StaticDateRangeFilter", {"operator": ("between-static",)}),
             Variant(
-                "RelativeDateOperatorBaseRelativeDateFilter",
-                {
-                    "type": ("date",),
-                    "operator": ("at-least", "in-the-last", "in-the-next"),
-                    "unit": ("day", "hour", "week"),
-                },
+                "RelativeDateOperatorBaseRelativeDateFilter", {"operator": ("at-least", "in-the-last", "in-the-next")}
             ),
-            Variant(
-                "RelativeDateRangeFilter",
-                {"type": ("date",), "operator": ("between",), "unit": ("day", "hour", "week")},
-            ),
+            Variant("RelativeDateRangeFilter", {"operator": ("between",)}),
         ),
         default=UNSET,
     )

@@ -21,10 +21,7 @@ class ProfileHasNotReceivedPushMessageCondition(Model):
     type: Literal["profile-not-sent-push"] = "profile-not-sent-push"
     timeframe_filter: AlltimeDateFilter | InTheLastBaseRelativeDateFilter = nested(
         Union(
-            Variant("AlltimeDateFilter", {"type": ("date",), "operator": ("alltime",)}),
-            Variant(
-                "InTheLastBaseRelativeDateFilter",
-                {"type": ("date",), "operator": ("in-the-last",), "unit": ("day", "hour", "week")},
-            ),
+            Variant("AlltimeDateFilter", {"operator": ("alltime",)}),
+            Variant("InTheLastBaseRelativeDateFilter", {"operator": ("in-the-last",)}),
         )
     )

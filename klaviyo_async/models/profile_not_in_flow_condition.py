@@ -21,10 +21,7 @@ class ProfileNotInFlowCondition(Model):
     type: Literal["profile-not-in-flow"] = "profile-not-in-flow"
     timeframe_filter: AlltimeDateFilter | InTheLastBaseRelativeDateFilter = nested(
         Union(
-            Variant("AlltimeDateFilter", {"type": ("date",), "operator": ("alltime",)}),
-            Variant(
-                "InTheLastBaseRelativeDateFilter",
-                {"type": ("date",), "operator": ("in-the-last",), "unit": ("day", "hour", "week")},
-            ),
+            Variant("AlltimeDateFilter", {"operator": ("alltime",)}),
+            Variant("InTheLastBaseRelativeDateFilter", {"operator": ("in-the-last",)}),
         )
     )

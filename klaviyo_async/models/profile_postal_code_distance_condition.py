@@ -24,7 +24,7 @@ class ProfilePostalCodeDistanceCondition(Model):
     unit: Literal["kilometers", "miles"] | str
     filter: GreaterThanPositiveNumericFilter | LessThanPositiveNumericFilter = nested(
         Union(
-            Variant("GreaterThanPositiveNumericFilter", {"type": ("numeric",), "operator": ("greater-than",)}),
-            Variant("LessThanPositiveNumericFilter", {"type": ("numeric",), "operator": ("less-than",)}),
+            Variant("GreaterThanPositiveNumericFilter", {"operator": ("greater-than",)}),
+            Variant("LessThanPositiveNumericFilter", {"operator": ("less-than",)}),
         )
     )

@@ -119,27 +119,19 @@ class ProfilePropertyCondition(Model):
             ),
             Variant(
                 "RelativeDateOperatorBaseRelativeDateFilter",
-                {
-                    "type": ("date",),
-                    "operator": ("at-least", "in-the-last", "in-the-next"),
-                    "unit": ("day", "hour", "week"),
-                },
+                {"type": ("date",), "operator": ("at-least", "in-the-last", "in-the-next")},
                 ("type", "operator", "unit", "quantity"),
                 ("type", "operator", "unit", "quantity"),
             ),
             Variant(
                 "RelativeAnniversaryDateFilter",
-                {
-                    "type": ("date",),
-                    "operator": ("anniversary-last", "anniversary-next"),
-                    "unit": ("day", "hour", "week"),
-                },
+                {"type": ("date",), "operator": ("anniversary-last", "anniversary-next")},
                 ("type", "operator", "unit", "quantity"),
                 ("type", "operator", "unit", "quantity"),
             ),
             Variant(
                 "RelativeDateRangeFilter",
-                {"type": ("date",), "operator": ("between",), "unit": ("day", "hour", "week")},
+                {"type": ("date",), "operator": ("between",)},
                 ("type", "operator", "start", "end", "unit"),
                 ("type", "operator", "start", "end", "unit"),
             ),

@@ -20,54 +20,8 @@ class ReviewBlockData(Model):
 
     properties: StaticReviewBlockProperties | DynamicReviewBlockProperties = nested(
         Union(
-            Variant(
-                "StaticReviewBlockProperties",
-                {
-                    "verified_badge_language": (
-                        "dutch",
-                        "english",
-                        "french",
-                        "german",
-                        "hungarian",
-                        "italian",
-                        "japanese",
-                        "korean",
-                        "portuguese",
-                        "spanish",
-                        None,
-                    ),
-                    "dynamic": (False, None),
-                },
-            ),
-            Variant(
-                "DynamicReviewBlockProperties",
-                {
-                    "verified_badge_language": (
-                        "dutch",
-                        "english",
-                        "french",
-                        "german",
-                        "hungarian",
-                        "italian",
-                        "japanese",
-                        "korean",
-                        "portuguese",
-                        "spanish",
-                        None,
-                    ),
-                    "dynamic": (True,),
-                    "fallback_options": (
-                        "high-quality-review",
-                        "high-quality-review-or-static",
-                        "no-review",
-                        "recent",
-                        "static-only",
-                        None,
-                    ),
-                    "fallback_content_type": ("full", "quote", None),
-                    "product_selection_mode": ("automatic", "manual", None),
-                },
-            ),
+            Variant("StaticReviewBlockProperties", {"dynamic": (False, None)}),
+            Variant("DynamicReviewBlockProperties", {"dynamic": (True,)}),
         )
     )
     display_options: DisplayOptions = nested("DisplayOptions")

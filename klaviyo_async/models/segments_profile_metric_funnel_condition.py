@@ -26,18 +26,11 @@ class SegmentsProfileMetricFunnelCondition(Model):
     timeframe_filter: StaticDateRangeFilter | RelativeDateRangeFilter | RelativeDateOperatorBaseRelativeDateFilter = (
         nested(
             Union(
-                Variant("StaticDateRangeFilter", {"type": ("date",), "operator": ("between-static",)}),
-                Variant(
-                    "RelativeDateRangeFilter",
-                    {"type": ("date",), "operator": ("between",), "unit": ("day", "hour", "week")},
-                ),
+                Variant("StaticDateRangeFilter", {"operator": ("between-static",)}),
+                Variant("RelativeDateRangeFilter", {"operator": ("between",)}),
                 Variant(
                     "RelativeDateOperatorBaseRelativeDateFilter",
-                    {
-                        "type": ("date",),
-                        "operator": ("at-least", "in-the-last", "in-the-next"),
-                        "unit": ("day", "hour", "week"),
-                    },
+                    {"operator": ("at-least", "in-the-last", "in-the-next")},
                 ),
             )
         )

@@ -30,35 +30,7 @@ class SocialBlockV1(Model):
     subblocks: list[SocialIconSubBlock | SocialSpacerSubBlock] | Unset | None = nested(
         Many(
             Union(
-                Variant(
-                    "SocialIconSubBlock",
-                    {
-                        "type": ("social_link_icon",),
-                        "link_type": (
-                            "android",
-                            "apple",
-                            "custom",
-                            "discord",
-                            "email",
-                            "facebook",
-                            "google-plus",
-                            "instagram",
-                            "linkedin",
-                            "pinterest",
-                            "rss",
-                            "snapchat",
-                            "threads",
-                            "tiktok",
-                            "twitch",
-                            "twitter",
-                            "whatsapp",
-                            "x-twitter",
-                            "yelp",
-                            "youtube",
-                            None,
-                        ),
-                    },
-                ),
+                Variant("SocialIconSubBlock", {"type": ("social_link_icon",)}),
                 Variant("SocialSpacerSubBlock", {"type": ("social_link_spacer",)}),
             )
         ),

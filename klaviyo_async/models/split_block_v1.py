@@ -31,25 +31,9 @@ class SplitBlockV1(Model):
     subblocks: list[TableTextSubBlock | TableImageSubBlock | TableHtmlSubBlock] | Unset | None = nested(
         Many(
             Union(
-                Variant(
-                    "TableTextSubBlock",
-                    {
-                        "cell_text_align": ("center", "left", "right", None),
-                        "font_style": ("italic", "normal", None),
-                        "show_on": ("all", "desktop", "mobile", None),
-                        "type": ("table_text",),
-                    },
-                ),
-                Variant(
-                    "TableImageSubBlock",
-                    {
-                        "image_align": ("center", "left", "right", None),
-                        "show_on": ("all", "desktop", "mobile", None),
-                        "cell_text_align": ("center", "left", "right", None),
-                        "type": ("table_image",),
-                    },
-                ),
-                Variant("TableHtmlSubBlock", {"show_on": ("all", "desktop", "mobile", None), "type": ("table_html",)}),
+                Variant("TableTextSubBlock", {"type": ("table_text",)}),
+                Variant("TableImageSubBlock", {"type": ("table_image",)}),
+                Variant("TableHtmlSubBlock", {"type": ("table_html",)}),
             )
         ),
         default=UNSET,

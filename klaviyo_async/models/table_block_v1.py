@@ -47,56 +47,13 @@ class TableBlockV1(Model):
     ) = nested(
         Many(
             Union(
-                Variant(
-                    "TableHeaderSubBlock",
-                    {
-                        "cell_text_align": ("center", "left", "right", None),
-                        "font_style": ("italic", "normal", None),
-                        "show_on": ("all", "desktop", "mobile", None),
-                        "type": ("table_header",),
-                    },
-                ),
-                Variant("TableHtmlSubBlock", {"show_on": ("all", "desktop", "mobile", None), "type": ("table_html",)}),
-                Variant(
-                    "TableImageSubBlock",
-                    {
-                        "image_align": ("center", "left", "right", None),
-                        "show_on": ("all", "desktop", "mobile", None),
-                        "cell_text_align": ("center", "left", "right", None),
-                        "type": ("table_image",),
-                    },
-                ),
-                Variant(
-                    "TableTextSubBlock",
-                    {
-                        "cell_text_align": ("center", "left", "right", None),
-                        "font_style": ("italic", "normal", None),
-                        "show_on": ("all", "desktop", "mobile", None),
-                        "type": ("table_text",),
-                    },
-                ),
-                Variant(
-                    "TableFallbackHtmlSubBlock",
-                    {"show_on": ("all", "desktop", "mobile", None), "type": ("table_fallback_html",)},
-                ),
-                Variant(
-                    "TableFallbackImageSubBlock",
-                    {
-                        "image_align": ("center", "left", "right", None),
-                        "show_on": ("all", "desktop", "mobile", None),
-                        "cell_text_align": ("center", "left", "right", None),
-                        "type": ("table_fallback_image",),
-                    },
-                ),
-                Variant(
-                    "TableFallbackTextSubBlock",
-                    {
-                        "cell_text_align": ("center", "left", "right", None),
-                        "font_style": ("italic", "normal", None),
-                        "show_on": ("all", "desktop", "mobile", None),
-                        "type": ("table_fallback_text",),
-                    },
-                ),
+                Variant("TableHeaderSubBlock", {"type": ("table_header",)}),
+                Variant("TableHtmlSubBlock", {"type": ("table_html",)}),
+                Variant("TableImageSubBlock", {"type": ("table_image",)}),
+                Variant("TableTextSubBlock", {"type": ("table_text",)}),
+                Variant("TableFallbackHtmlSubBlock", {"type": ("table_fallback_html",)}),
+                Variant("TableFallbackImageSubBlock", {"type": ("table_fallback_image",)}),
+                Variant("TableFallbackTextSubBlock", {"type": ("table_fallback_text",)}),
             )
         ),
         default=UNSET,

@@ -49,15 +49,13 @@ class UniversalContentPartialUpdateQueryResourceObjectAttributes(Model):
         | None
     ) = nested(
         Union(
-            Variant("ButtonBlockV0", {"content_type": ("block",), "type": ("button",), "data": (None,)}),
-            Variant("DropShadowBlockV0", {"content_type": ("block",), "type": ("drop_shadow",), "data": (None,)}),
-            Variant(
-                "HorizontalRuleBlockV0", {"content_type": ("block",), "type": ("horizontal_rule",), "data": (None,)}
-            ),
-            Variant("HTMLBlockV0", {"content_type": ("block",), "type": ("html",)}),
-            Variant("ImageBlockV0", {"content_type": ("block",), "type": ("image",), "data": (None,)}),
-            Variant("SpacerBlockV0", {"content_type": ("block",), "type": ("spacer",), "data": (None,)}),
-            Variant("TextBlockV0", {"content_type": ("block",), "type": ("text",)}),
+            Variant("ButtonBlockV0", {"type": ("button",), "data": (None,)}),
+            Variant("DropShadowBlockV0", {"type": ("drop_shadow",), "data": (None,)}),
+            Variant("HorizontalRuleBlockV0", {"type": ("horizontal_rule",), "data": (None,)}),
+            Variant("HTMLBlockV0", {"type": ("html",)}),
+            Variant("ImageBlockV0", {"type": ("image",), "data": (None,)}),
+            Variant("SpacerBlockV0", {"type": ("spacer",), "data": (None,)}),
+            Variant("TextBlockV0", {"type": ("text",)}),
         ),
         default=UNSET,
     )

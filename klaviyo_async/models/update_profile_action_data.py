@@ -60,11 +60,7 @@ class UpdateProfileActionData(Model):
                 ),
                 Variant(
                     "ProfileOperationUpdateOrCreateList",
-                    {
-                        "operator": ("create", "update"),
-                        "property_type": ("list",),
-                        "property_operation": ("add", "remove", None),
-                    },
+                    {"operator": ("create", "update"), "property_type": ("list",)},
                     ("operator", "property_type", "property_key", "property_value"),
                     ("operator", "property_type", "property_operation", "property_key", "property_value"),
                 ),
