@@ -83,20 +83,33 @@ UNSET: Final = Unset()
 def loads(data: bytes | bytearray | memoryview | str) -> Any:
     """Parse JSON, forgiving what orjson refuses and servers send: lone surrogates, NaN, control characters, a BOM.
 
-    The cyclic garbage collector rests while a large body is parsed: it would walk the growing tree again and again and
-    can find nothing in it. Raises ValueError where the text is no JSON at all.
+    Raises ValueError where the text is no JSON at all.
     """
-    pause = len(data) > _MANY_OBJECTS and gc.isenabled()
-    if pause:
+    resting = _rest(data)
+    try:
+        return _parse(data)
+    finally:
+        if resting:
+            gc.enable()
+
+
+def _rest(data: bytes | bytearray | memoryview | str) -> bool:
+    """Let the cyclic garbage collector rest while a large body is parsed, and tell whether it has to be woken afterwards.
+
+    It would walk the growing tree again and again and can find nothing in it.
+    """
+    if len(data) > _MANY_OBJECTS and gc.isenabled():
         gc.disable()
+        return True
+    return False
+
+
+def _parse(data: bytes | bytearray | memoryview | str) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         text = data if isinstance(data, str) else bytes(data).decode("utf-8-sig", "surrogateescape")
         return json.loads(text, strict=False)
-    finally:
-        if pause:
-            gc.enable()
 
 
 def dumps(value: object) -> bytes:
@@ -303,13 +316,16 @@ def decode(value):
     if type(value) is not dict:
         return value
     self = new(cls)
-    try:
-        {take}
-    except KeyError:
-        {find}
-        self._extra = None if value.keys() <= known else {{key: value[key] for key in value.keys() - known}}
-    else:
-        self._extra = None if len(value) == {len(wires)} else {{key: value[key] for key in value.keys() - known}}
+    if len(value) >= {len(wires)}:
+        try:
+            {take}
+        except KeyError:
+            pass
+        else:
+            self._extra = None if len(value) == {len(wires)} else {{key: value[key] for key in value.keys() - known}}
+            return self
+    {find}
+    self._extra = None if value.keys() <= known else {{key: value[key] for key in value.keys() - known}}
     return self
 """
     scope: dict[str, Any] = {}
@@ -339,11 +355,14 @@ class Model:
     @classmethod
     def from_json(cls, data: bytes | bytearray | memoryview | str) -> Self:
         """Decode the JSON text of an object. Raises DecodeError where it is none."""
+        resting = _rest(data)
         try:
-            value = loads(data)
+            return cls._of(_parse(data))
         except ValueError as error:
             raise _decode_error(cls, data, str(error)) from None
-        return cls._of(value)
+        finally:
+            if resting:
+                gc.enable()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
