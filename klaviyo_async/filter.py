@@ -47,7 +47,8 @@ NO_OR = (
     "for anything else make one call for each condition and join the results."
 )
 NO_NOT = (
-    "Klaviyo's filters have no `not` and no `!=`. Ask for what you want to keep, or drop records after reading them."
+    'Klaviyo\'s filters have no `not` and no `!=`. Ask for what you want to keep, for several values by any: '
+    'F("status").any([…]); or drop records after reading them.'
 )
 NO_TRUTH = (
     "A filter expression has no truth value: `and`, `or`, `if`, `in` and chained comparisons (1 < F.a < 5) would drop half "
