@@ -58,7 +58,7 @@ _SCALARS: dict[type, Type] = {
 _NO_SCHEMAS = frozenset({"example", "examples", "default", "enum", "const"})
 _ADDRESS = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>")
 _METHODS = frozenset(name for name in dir(runtime.Model) if not name.startswith("__")) | {"additional_properties"}
-_RESERVED = frozenset({"_decode", "_extra", "_values", "_wires"})
+_RESERVED = frozenset({"_decode", "_extra", "_wire"})
 
 
 def field_name(wire: str) -> str:

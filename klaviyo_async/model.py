@@ -13,7 +13,7 @@ import json
 from datetime import date, datetime
 from decimal import Decimal
 from importlib import import_module
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeVar, cast, dataclass_transform
 
 import attrs
@@ -285,23 +285,14 @@ def model(cls: type[T]) -> type[T]:
             setattr(made, name, _nested_property(slot, ref, package))
         else:
             setattr(made, name, _time_property(slot, parse_time if _TIME in metadata else parse_date))
-    made._wires = tuple(wires)
-    made._values = _values_of(slots)
-    made._decode = staticmethod(_compile_decode(made, slots, wires))
+    decode, wire = _compile(made, slots, wires)
+    made._decode = staticmethod(decode)
+    made._wire = wire
     return cast("type[T]", made)
 
 
-def _values_of(slots: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    if len(slots) > 1:
-        return attrgetter(*slots)
-    if not slots:
-        return lambda _: ()
-    get = attrgetter(slots[0])
-    return lambda self: (get(self),)
-
-
-def _compile_decode(cls: type, slots: list[str], wires: list[str]) -> Callable[[Any], Any]:
-    """A function of straight-line code from a JSON object to an instance, as attrs compiles an `__init__`."""
+def _compile(cls: type, slots: list[str], wires: list[str]) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Straight-line code from a JSON object to an instance and back, as attrs compiles an `__init__`."""
     targets = "".join(f"self.{slot}, " for slot in slots)
     names = {"new": _new, "cls": cls, "wires": tuple(wires), "known": frozenset(wires), "UNSET": UNSET}
     if len(wires) > 1:
@@ -311,6 +302,10 @@ def _compile_decode(cls: type, slots: list[str], wires: list[str]) -> Callable[[
         take, find = f"self.{slots[0]} = value[{wires[0]!r}]", f"self.{slots[0]} = UNSET"
     else:
         take = find = "pass"
+    set_fields = "\n".join(
+        f"    if (value := self.{slot}) is not UNSET: out[{wire!r}] = value"
+        for slot, wire in zip(slots, wires, strict=True)
+    )
     source = f"""
 def decode(value):
     if type(value) is not dict:
@@ -327,10 +322,17 @@ def decode(value):
     {find}
     self._extra = None if value.keys() <= known else {{key: value[key] for key in value.keys() - known}}
     return self
+
+def wire(self):
+    out = {{}}
+{set_fields}
+    if self._extra:
+        out.update(self._extra)
+    return out
 """
     scope: dict[str, Any] = {}
-    exec(compile(source, f"<decoder of {cls.__qualname__}>", "exec"), names, scope)  # noqa: S102 - made of field names only
-    return cast("Callable[[Any], Any]", scope["decode"])
+    exec(compile(source, f"<JSON of {cls.__qualname__}>", "exec"), names, scope)  # noqa: S102 - made of field names only
+    return scope["decode"], scope["wire"]
 
 
 # --- the base --------------------------------------------------------------------------------------------------------
@@ -348,9 +350,9 @@ class Model:
 
     if TYPE_CHECKING:
         _extra: dict[str, Any] | None
-        _wires: ClassVar[tuple[str, ...]]
         _decode: ClassVar[Callable[[Any], Any]]
-        _values: ClassVar[Callable[[Any], tuple[Any, ...]]]
+        _wire: ClassVar[Callable[[Any], dict[str, Any]]]
+        """What is set, by name on the wire; nested models as they are."""
 
     @classmethod
     def from_json(cls, data: bytes | bytearray | memoryview | str) -> Self:
@@ -396,13 +398,6 @@ class Model:
                         seen.add(found)
                         stack.append(found)
 
-    def _wire(self) -> dict[str, Any]:
-        """What is set, by name on the wire; nested models as they are."""
-        wire = {
-            name: value for name, value in zip(self._wires, type(self)._values(self), strict=True) if value is not UNSET
-        }
-        return wire | self._extra if self._extra else wire
-
     if not TYPE_CHECKING:  # to a type checker an unknown field is an error
 
         def __getattr__(self, name: str) -> Any:
@@ -430,7 +425,7 @@ class Model:
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), type(self)._values(self), self._extra)
+        return _rebuild, (type(self), self._wire())
 
 
 _extra_slot: Any = Model.__dict__["additional_properties"]
@@ -449,11 +444,8 @@ Model._extra = _extra_slot
 setattr(Model, "additional_properties", property(_additional_properties, _extra_slot.__set__))  # noqa: B010 - mypy
 
 
-def _rebuild(cls: type[Model], values: tuple[Any, ...], extra: dict[str, Any] | None) -> Model:
-    wire = {name: value for name, value in zip(cls._wires, values, strict=True) if value is not UNSET}
-    made = cls._decode(wire)
-    made._extra = extra
-    return cast("Model", made)
+def _rebuild(cls: type[Model], wire: dict[str, Any]) -> Model:
+    return cast("Model", cls._decode(wire))
 
 
 @model
