@@ -351,8 +351,9 @@ class Model:
     if TYPE_CHECKING:
         _extra: dict[str, Any] | None
         _decode: ClassVar[Callable[[Any], Any]]
-        _wire: ClassVar[Callable[[Any], dict[str, Any]]]
-        """What is set, by name on the wire; nested models as they are."""
+
+        # What is set, by name on the wire; nested models as they are.
+        def _wire(self) -> dict[str, Any]: ...
 
     @classmethod
     def from_json(cls, data: bytes | bytearray | memoryview | str) -> Self:
