@@ -11,6 +11,7 @@ import pytest
 
 from klaviyo_async import Klaviyo
 from klaviyo_async.testing import FakeKlaviyo
+from klaviyo_async.testing.plugin import fake_klaviyo  # noqa: F401 - where the package is not installed, no plugin gives it
 from tests.contract.wire import ROOT, Server
 
 
