@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ def check(revision: str | None, specs: Path, out: Path | None, package: str | No
 
 
 def _folder(out: Path | None, package: str | None) -> Path:
-    if package is not None and not package.isidentifier():
+    if package is not None and (not package.isidentifier() or iskeyword(package)):
         raise CodegenError(f"{package!r} is no name for a package")
     return (_ROOT if out is None else out) / (package or _PACKAGE)
 
