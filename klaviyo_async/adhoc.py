@@ -49,6 +49,9 @@ def prepare_plain(
         query.append(("company_id", company_id))
     if query:
         url = url.extend_query(query)
+    if url.query.get("company_id", "").startswith("pk_"):
+        # Named without the query, which holds the key.
+        raise QueryError(f"{method} {url.path}: company_id is the account's public API key, and this is a private one.")
     try:
         payload = None if json is None else Payload(content=dumps(json), content_type=_JSON)
     except (TypeError, ValueError) as error:

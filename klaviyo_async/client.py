@@ -158,6 +158,8 @@ class Klaviyo(Namespaces):
         """
         from klaviyo_async.adhoc import prepare_plain  # noqa: PLC0415 - rarely needed
 
+        if options is not None and not isinstance(options, RequestOptions):
+            raise TypeError(f"options has to be RequestOptions(…), not {type(options).__name__}.")
         if headers is not None:
             options = _with_headers(options, headers)
         prepared = prepare_plain(

@@ -336,6 +336,9 @@ class _Builder:
         if isinstance(value, Mapping):
             if "id" not in value:
                 self.problem(place, "a resource identifier needs an 'id'")
+            if "attributes" in value or "relationships" in value or "links" in value:
+                # A whole resource, as it was read, stands for its identifier: Klaviyo takes no more of it here.
+                value = {key: member for key, member in value.items() if key in {"type", "id"}}
             other = value.keys() - {"type", "id", "meta"}
             if self.validate and not other <= _MEMBERS:
                 self.problem(

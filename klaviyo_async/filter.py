@@ -47,7 +47,7 @@ NO_OR = (
     "for anything else make one call for each condition and join the results."
 )
 NO_NOT = (
-    'Klaviyo\'s filters have no `not` and no `!=`. Ask for what you want to keep, for several values by any: '
+    "Klaviyo's filters have no `not` and no `!=`. Ask for what you want to keep, for several values by any: "
     'F("status").any([…]); or drop records after reading them.'
 )
 NO_TRUTH = (

@@ -184,6 +184,8 @@ class Session:
         params = params or {}
         if operation.public:
             params = self._with_company(operation, params)
+        if options is not None and not hasattr(options, "validate"):
+            raise TypeError(f"{operation.name}: options has to be RequestOptions(…), not {type(options).__name__}.")
         validate = self.settings.validate if options is None or options.validate is None else options.validate
         return prepare(operation, path, params, body=body, write=write, validate=validate, origin=self.origin)
 
@@ -362,7 +364,15 @@ class Session:
     def _with_company(self, operation: Operation, params: Mapping[str, object]) -> Mapping[str, object]:
         if not any(parameter.name == "company_id" for parameter in operation.parameters):
             return params
-        if params.get("company_id", UNSET) not in (None, UNSET):
+        company_id = params.get("company_id", UNSET)
+        if company_id not in (None, UNSET):
+            if isinstance(company_id, str) and company_id.startswith("pk_"):
+                # It would stand in the URL of a public request, and in every log on its way.
+                raise QueryError(
+                    f"{operation.name}: company_id is the account's public API key (six letters and digits), and this is a"
+                    " private one.",
+                    operation=operation.name,
+                )
             return params
         if self.settings.company_id is None:
             raise QueryError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,9 @@ from klaviyo_async import Klaviyo
 from klaviyo_async.testing import FakeKlaviyo
 from klaviyo_async.testing.plugin import fake_klaviyo  # noqa: F401 - where the package is not installed, no plugin gives it
 from tests.contract.wire import ROOT, Server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +67,13 @@ def _run(source: str, **environment: str) -> str:
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     env.pop("KLAVIYO_API_KEY", None)
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", source], capture_output=True, text=True, env=env, timeout=60, cwd=ROOT
+        [sys.executable, "-W", "error", "-c", source],
+        capture_output=True,
+        check=False,
+        text=True,
+        env=env,
+        timeout=60,
+        cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

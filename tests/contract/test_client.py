@@ -8,8 +8,7 @@ import inspect
 import logging
 import pickle
 import traceback
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -30,6 +29,9 @@ from klaviyo_async import (
 )
 from klaviyo_async.testing import FakeKlaviyo
 from tests.contract.wire import Server, document, errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY = "pk_0123456789abcdef_do_not_show"
 
@@ -138,7 +140,9 @@ async def test_timeout_is_for_one_attempt(server: Server, naps: list[float]) -> 
         with pytest.raises(RequestTimeout):
             await klaviyo.accounts.get_accounts(options=RequestOptions(max_retries=0))
         assert len(server.asked) == 4
-    async with Klaviyo("pk_1", base_url=server.url, limiter=False, timeout=aiohttp.ClientTimeout(total=0.05), max_retries=0) as klaviyo:
+    async with Klaviyo(
+        "pk_1", base_url=server.url, limiter=False, timeout=aiohttp.ClientTimeout(total=0.05), max_retries=0
+    ) as klaviyo:
         with pytest.raises(RequestTimeout):
             await klaviyo.accounts.get_accounts()
 
@@ -319,7 +323,10 @@ async def test_a_client_with_company_id_alone(server: Server) -> None:
     async with Klaviyo(company_id="AbC123", base_url=server.url) as klaviyo:
         server.handler = lambda _: web.Response(status=202)
         result = await klaviyo.client.create_client_event(
-            metric={"name": "Viewed Product"}, profile={"email": "sarah@example.com"}, properties={}, company_id="XyZ987"
+            metric={"name": "Viewed Product"},
+            profile={"email": "sarah@example.com"},
+            properties={},
+            company_id="XyZ987",
         )
         assert result is None
         assert server.asked[0].query["company_id"] == "XyZ987"
@@ -511,3 +518,32 @@ async def test_a_refused_and_a_broken_key_are_told_before_sending() -> None:
         with pytest.raises(ConfigurationError) as caught:
             Klaviyo(key)
         assert key.strip() == "" or key not in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"timeout": 1}, 5, "x"])
+async def test_options_that_are_none(server: Server, options: Any) -> None:
+    async with Klaviyo("pk_1", base_url=server.url) as klaviyo:
+        with pytest.raises(TypeError, match="RequestOptions"):
+            klaviyo.profiles.get_profiles(options=options)
+        with pytest.raises(TypeError, match="RequestOptions"):
+            await klaviyo.profiles.get_profile("1", options=options)
+        with pytest.raises(TypeError, match="RequestOptions"):
+            await klaviyo.request("GET", "/api/profiles", options=options)
+
+
+async def test_a_private_key_is_never_a_company(server: Server) -> None:
+    """It would stand in the URL of a request that anybody may read."""
+    with pytest.raises(ConfigurationError):
+        Klaviyo("pk_1", company_id=KEY)
+    async with Klaviyo("pk_1", company_id="AbC123", base_url=server.url) as klaviyo:
+        with pytest.raises(KlaviyoError) as caught:
+            await klaviyo.client.get_client_reviews(company_id=KEY)
+        assert KEY not in str(caught.value)
+        for path, params in ((f"/client/reviews?company_id={KEY}", None), ("/client/reviews", {"company_id": KEY})):
+            with pytest.raises(KlaviyoError) as caught:
+                await klaviyo.request("GET", path, params=params)
+            assert KEY not in str(caught.value)
+        assert not server.asked
+        await klaviyo.request("GET", "/client/reviews")
+        assert "Authorization" not in server.asked[0].headers
+        assert server.asked[0].query["company_id"] == "AbC123"

@@ -191,7 +191,7 @@ def test_all_of_them_pickle(error: KlaviyoError) -> None:
         assert type(clone) is type(error)
         assert str(clone) == str(error)
         assert vars(clone) == vars(error)
-    assert getattr(pickle.loads(pickle.dumps(RateLimitWait(seconds=2.5))), "seconds") == 2.5
+    assert pickle.loads(pickle.dumps(RateLimitWait(seconds=2.5))).seconds == 2.5
 
 
 # -- retries ------------------------------------------------------------------------------------------------------------
@@ -212,7 +212,9 @@ CALLS: dict[str, Any] = {
     ),
 }
 UNSAFE: dict[str, Any] = {
-    "event": lambda klaviyo: klaviyo.events.create_event(metric={"name": "x"}, profile={"email": "a@x.com"}, properties={}),
+    "event": lambda klaviyo: klaviyo.events.create_event(
+        metric={"name": "x"}, profile={"email": "a@x.com"}, properties={}
+    ),
     "create": lambda klaviyo: klaviyo.profiles.create_profile(email="a@x.com"),
     "send": lambda klaviyo: klaviyo.campaigns.send_campaign(id="1"),
     "raw": lambda klaviyo: klaviyo.request("POST", "/api/things", json={}),

@@ -50,7 +50,7 @@ def test_the_fixture_in_a_plain_test(fake_klaviyo: FakeKlaviyo) -> None:
             return len(await klaviyo.lists.get_lists().collect())
 
     assert asyncio.run(main()) == 1
-    request = urllib.request.Request(  # noqa: S310
+    request = urllib.request.Request(
         f"{fake_klaviyo.url}/api/lists",
         headers={"Authorization": "Klaviyo-API-Key pk_1", "revision": klaviyo_async.REVISION},
     )

@@ -150,7 +150,7 @@ async def _accounts(klaviyo: Klaviyo) -> Any:
 
 async def test_a_spent_daily_limit_raises_without_max_wait(server: Server) -> None:
     server.handler = lambda _: document({"data": {"type": "list", "id": "1", "attributes": {}}}, 201)
-    limiter = LocalLimiter(overrides={"create_list": {"daily": "3/d"}})
+    limiter = LocalLimiter(overrides={"create_list": {"daily": "3/d"}}, clock=time.monotonic)
     async with Klaviyo(key(), base_url=server.url, limiter=limiter) as klaviyo:
         assert operations["create_list"].limits.burst != "1/s"
         for _ in range(3):
@@ -266,7 +266,9 @@ async def test_redis_that_is_not_there(server: Server, caplog: pytest.LogCapture
             assert (await klaviyo.profiles.get_profiles()).data == []
             assert klaviyo.limiter.snapshot().shared is False
     await limiter.close()
-    warnings = [record for record in caplog.records if record.levelno == logging.WARNING and "edis" in record.getMessage()]
+    warnings = [
+        record for record in caplog.records if record.levelno == logging.WARNING and "edis" in record.getMessage()
+    ]
     assert len(warnings) == 1
     assert "a-password" not in caplog.text
 

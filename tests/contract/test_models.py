@@ -7,7 +7,6 @@ import datetime as dt
 import json
 import pickle
 import typing
-from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -16,7 +15,11 @@ import pytest
 import klaviyo_async
 from klaviyo_async import UNSET, Klaviyo, models
 from klaviyo_async.models import GetProfileResponse, GetProfileResponseCollection
-from tests.contract.wire import Server
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.contract.wire import Server
 
 PROFILE: dict[str, Any] = {
     "data": {
@@ -143,7 +146,9 @@ ODD: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("name", "value"), ODD, ids=repr)
-async def test_decoding_takes_what_may_come_and_keeps_it(server: Server, client: Klaviyo, name: str, value: Any) -> None:
+async def test_decoding_takes_what_may_come_and_keeps_it(
+    server: Server, client: Klaviyo, name: str, value: Any
+) -> None:
     answer = copy.deepcopy(PROFILE)
     answer["data"]["attributes"][name] = value
     server.handler = lambda _: answer
@@ -160,7 +165,10 @@ STRUCTURES: list[dict[str, Any]] = [
     {"data": {"type": "profile", "id": "1"}},
     {"data": {"type": "profile", "id": "1", "attributes": None}},
     {"data": {"type": "profile", "id": "1", "relationships": {"conversation": {"data": None}, "lists": None}}},
-    {"data": {"type": "profile", "id": "1"}, "included": [{"type": "unheard-of", "id": "1", "attributes": {"a": 1}}, None, 5]},
+    {
+        "data": {"type": "profile", "id": "1"},
+        "included": [{"type": "unheard-of", "id": "1", "attributes": {"a": 1}}, None, 5],
+    },
     {"data": {"type": "profile", "id": "1"}, "meta": {"agent_hints": {"next_steps": ["x"]}}, "jsonapi": {}},
     {"data": [{"type": "profile", "id": "1"}]},
     {"data": {"type": "profile", "id": "1"}, "links": "x"},

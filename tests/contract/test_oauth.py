@@ -7,8 +7,7 @@ import base64
 import hashlib
 import inspect
 import re
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
@@ -18,6 +17,9 @@ from aiohttp import web
 from klaviyo_async import Klaviyo, KlaviyoError, OAuth, Unauthorized
 from klaviyo_async.testing import FakeKlaviyo
 from tests.contract.wire import Server, document, errors
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def oauth(fake: FakeKlaviyo, **more: Any) -> OAuth:
@@ -33,7 +35,9 @@ def test_the_signatures() -> None:
 
 
 def test_authorize_url() -> None:
-    url, verifier = OAuth.authorize_url("id", "https://app.example/back?x=1", ["profiles:read", "events:write"], state="s t")
+    url, verifier = OAuth.authorize_url(
+        "id", "https://app.example/back?x=1", ["profiles:read", "events:write"], state="s t"
+    )
     assert url.startswith("https://www.klaviyo.com/oauth/authorize?")
     assert re.fullmatch(r"[a-zA-Z0-9\-._~]{43,128}", verifier)
     query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
@@ -172,7 +176,12 @@ async def test_a_401_refreshes_once_and_no_more(server: Server) -> None:
     async with Klaviyo(auth=auth, base_url=server.url) as klaviyo:
         with pytest.raises(Unauthorized):
             await klaviyo.profiles.create_profile(email="a@x.com")
-    assert [request.path for request in server.asked] == ["/oauth/token", "/api/profiles", "/oauth/token", "/api/profiles"]
+    assert [request.path for request in server.asked] == [
+        "/oauth/token",
+        "/api/profiles",
+        "/oauth/token",
+        "/api/profiles",
+    ]
 
 
 async def test_rotation(fake: FakeKlaviyo) -> None:
@@ -220,7 +229,7 @@ async def test_on_tokens_that_fails_keeps_the_tokens(fake: FakeKlaviyo) -> None:
 
 
 async def test_wrong_credentials_of_the_app(fake: FakeKlaviyo) -> None:
-    async with FakeKlaviyo(oauth_clients={"id": "right"}) as strict:
+    async with FakeKlaviyo(oauth_clients={"id": "right"}) as strict:  # noqa: SIM117
         async with Klaviyo(auth=oauth(strict), base_url=strict.url) as klaviyo:
             with pytest.raises(KlaviyoError) as caught:
                 await klaviyo.profiles.get_profiles()

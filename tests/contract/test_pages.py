@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import web
 
 from klaviyo_async import F, Klaviyo, PaginationError, QueryError, ServerError
-from klaviyo_async.testing import FakeKlaviyo
 from tests.contract.wire import Server, document, errors, until
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from klaviyo_async.testing import FakeKlaviyo
 
 
 def profile(number: int) -> dict[str, Any]:
@@ -36,9 +39,7 @@ async def test_the_four_forms(fake: FakeKlaviyo, klaviyo: Klaviyo) -> None:
     fake.seed(profiles=250)
     page = await klaviyo.profiles.get_profiles(page_size=100)
     assert len(page.data) == 100
-    seen = []
-    async for one in klaviyo.profiles.get_profiles(page_size=100):
-        seen.append(one.id)
+    seen = [one.id async for one in klaviyo.profiles.get_profiles(page_size=100)]
     assert len(seen) == len(set(seen)) == 250
     sizes = []
     async for page in klaviyo.profiles.get_profiles(page_size=100).pages():
@@ -118,7 +119,7 @@ async def test_leaving_the_loop_cancels_the_prefetch(server: Server, client: Kla
 
 async def test_an_exception_in_the_loop_is_the_callers(server: Server, client: Klaviyo) -> None:
     listing(server, 3)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012
         async for _ in client.profiles.get_profiles():
             _ = 1 / 0
 
@@ -131,14 +132,16 @@ async def test_a_failed_prefetch_comes_out_after_the_records_before_it(server: S
 
     server.handler = handler
     seen = []
-    with pytest.raises(ServerError):
+    with pytest.raises(ServerError):  # noqa: PT012
         async for one in client.profiles.get_profiles():
             seen.append(one.id)
             await asyncio.sleep(0.01)
     assert seen == ["1"]
 
 
-@pytest.mark.parametrize("missing", [{}, {"links": None}, {"links": {}}, {"links": {"self": "x"}}, {"links": {"next": None}}])
+@pytest.mark.parametrize(
+    "missing", [{}, {"links": None}, {"links": {}}, {"links": {"self": "x"}}, {"links": {"next": None}}]
+)
 async def test_no_next_link_is_the_last_page(server: Server, client: Klaviyo, missing: dict[str, Any]) -> None:
     server.handler = lambda _: {"data": [profile(1)], **missing}
     assert len(await client.profiles.get_profiles().collect()) == 1
@@ -159,9 +162,9 @@ async def test_no_next_link_is_the_last_page(server: Server, client: Klaviyo, mi
 async def test_a_link_elsewhere_is_not_followed(server: Server, client: Klaviyo, link: str) -> None:
     server.handler = lambda _: {"data": [profile(1)], "links": {"next": link.format(origin=server.url)}}
     seen = []
-    with pytest.raises(PaginationError):
+    with pytest.raises(PaginationError):  # noqa: PT012
         async for one in client.profiles.get_profiles():
-            seen.append(one.id)
+            seen.append(one.id)  # noqa: PERF401
     assert seen == ["1"]
     assert len(server.asked) == 1
     assert (await client.profiles.get_profiles()).data[0].id == "1"
@@ -314,7 +317,9 @@ async def test_related_of_events(fake: FakeKlaviyo, klaviyo: Klaviyo) -> None:
 async def test_a_filtered_loop_left_early_and_five_loops_at_once(fake: FakeKlaviyo, klaviyo: Klaviyo) -> None:
     fake.seed(profiles=120)
     count = 0
-    async for _ in klaviyo.profiles.get_profiles(filter=F("created") > dt.datetime(2000, 1, 1, tzinfo=dt.UTC), page_size=10):
+    async for _ in klaviyo.profiles.get_profiles(
+        filter=F("created") > dt.datetime(2000, 1, 1, tzinfo=dt.UTC), page_size=10
+    ):
         count += 1
         if count == 15:
             break

@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
 
 from klaviyo_async import UNSET, Klaviyo, QueryError, RequestOptions, models, operations
-from klaviyo_async.testing import FakeKlaviyo
-from tests.contract.wire import Server
+
+if TYPE_CHECKING:
+    from klaviyo_async.testing import FakeKlaviyo
+    from tests.contract.wire import Server
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +110,12 @@ async def test_keys_of_a_nested_resource_find_their_places(server: Server, clien
     await client.events.create_event(
         metric={"name": "X"},
         # `meta` is an attribute in this schema, and only in this one
-        profile={"id": "01H", "email": "a@x.com", "meta": {"patch_properties": {"unset": ["a"]}}, "properties": {"b": 1}},
+        profile={
+            "id": "01H",
+            "email": "a@x.com",
+            "meta": {"patch_properties": {"unset": ["a"]}},
+            "properties": {"b": 1},
+        },
         properties={},
         time=dt.datetime(2026, 1, 2, tzinfo=dt.UTC),
     )
@@ -124,7 +131,9 @@ async def test_keys_of_a_nested_resource_find_their_places(server: Server, clien
             },
         }
     }
-    await client.profiles.bulk_import_profiles(profiles=[{"email": "a@x.com", "meta": {"patch_properties": {"unset": "a"}}}])
+    await client.profiles.bulk_import_profiles(
+        profiles=[{"email": "a@x.com", "meta": {"patch_properties": {"unset": "a"}}}]
+    )
     assert server.json["data"]["attributes"]["profiles"]["data"] == [
         {"type": "profile", "attributes": {"email": "a@x.com"}, "meta": {"patch_properties": {"unset": "a"}}}
     ]
@@ -143,7 +152,10 @@ async def test_a_whole_resource_is_taken_as_it_is(server: Server, client: Klaviy
 async def test_a_list_of_nested_resources(server: Server, client: Klaviyo) -> None:
     consent = {"email": {"marketing": {"consent": "SUBSCRIBED"}}}
     await client.profiles.bulk_subscribe_profiles(
-        profiles=[{"email": "a@x.com", "subscriptions": consent}, {"id": "01H", "email": "b@x.com", "subscriptions": consent}],
+        profiles=[
+            {"email": "a@x.com", "subscriptions": consent},
+            {"id": "01H", "email": "b@x.com", "subscriptions": consent},
+        ],
         list="Y6nRLr",
         custom_source="Checkout",
     )
@@ -219,7 +231,9 @@ async def test_id_is_a_keyword_where_the_path_has_none(server: Server, client: K
 async def test_a_name_taken_already_gets_an_underscore(server: Server, client: Klaviyo) -> None:
     names = inspect.signature(client.conversations.create_conversation_message).parameters
     assert {"body", "body_"} <= set(names)
-    required = {name: "x" for name in operations["create_conversation_message"].body.resource.required if name != "body_"}
+    required = {
+        name: "x" for name in operations["create_conversation_message"].body.resource.required if name != "body_"
+    }
     await client.conversations.create_conversation_message(body_="Hello", **required)
     assert server.json["data"]["attributes"]["body"] == "Hello"
 
@@ -239,11 +253,11 @@ async def test_body_together_with_keywords_is_a_type_error(server: Server, clien
 
 async def test_a_missing_required_one_is_a_type_error(server: Server, client: Klaviyo) -> None:
     for call in (
-        lambda: client.lists.create_list(),
+        client.lists.create_list,
         lambda: client.events.create_event(metric={"name": "x"}),
         lambda: client.templates.clone_template(name="x"),
-        lambda: client.profiles.get_profile(),  # type: ignore[call-arg]
-        lambda: client.profiles.bulk_subscribe_profiles(),
+        client.profiles.get_profile,
+        client.profiles.bulk_subscribe_profiles,
         lambda: client.coupons.create_coupon_code(unique_code="x"),
         lambda: client.lists.add_profiles_to_list("x"),  # type: ignore[call-arg]
     ):
@@ -296,9 +310,7 @@ async def test_nothing_is_added(server: Server, client: Klaviyo) -> None:
                 "data": [
                     {
                         "type": "campaign-message",
-                        "attributes": {
-                            "definition": {"channel": "email", "label": "M", "content": {"subject": "S"}}
-                        },
+                        "attributes": {"definition": {"channel": "email", "label": "M", "content": {"subject": "S"}}},
                     }
                 ]
             },
@@ -321,9 +333,7 @@ async def test_one_identifier_by_patch(server: Server, client: Klaviyo) -> None:
 
 async def test_data_privacy(server: Server, client: Klaviyo) -> None:
     await client.data_privacy.request_profile_deletion(profile={"email": "a@x.com"})
-    assert server.json == resource(
-        "data-privacy-deletion-job", {"profile": resource("profile", {"email": "a@x.com"})}
-    )
+    assert server.json == resource("data-privacy-deletion-job", {"profile": resource("profile", {"email": "a@x.com"})})
 
 
 async def test_suppressing_by_email_list_and_segment(server: Server, client: Klaviyo) -> None:
@@ -341,7 +351,10 @@ async def test_suppressing_by_email_list_and_segment(server: Server, client: Kla
 
 async def test_every_keyword_is_checked_by_the_fake(fake: FakeKlaviyo, klaviyo: Klaviyo) -> None:
     made = await klaviyo.profiles.create_profile(
-        email="sarah@x.com", first_name="Sarah", location={"city": "Boston", "latitude": 1.5}, properties={"a": [1, None]}
+        email="sarah@x.com",
+        first_name="Sarah",
+        location={"city": "Boston", "latitude": 1.5},
+        properties={"a": [1, None]},
     )
     changed = await klaviyo.profiles.update_profile(made.data.id, first_name=None, location={"city": None})
     assert changed.data.attributes.first_name is None
@@ -354,3 +367,21 @@ async def test_validate_false_sends_a_body_as_it_is(server: Server, client: Klav
     body = {"data": {"type": "profile", "attributes": {"brand_new": 1}, "brand": "new"}}
     await client.profiles.create_profile(body, options=RequestOptions(validate=False))  # type: ignore[arg-type]
     assert server.json == body
+
+
+async def test_what_was_read_stands_for_its_identifier(fake: FakeKlaviyo, klaviyo: Klaviyo) -> None:
+    fake.seed(profiles=4, items=1)
+    group = await klaviyo.lists.create_list(name="VIP")
+    people = (await klaviyo.profiles.get_profiles()).data
+    await klaviyo.lists.add_profiles_to_list(group.data.id, people[:2])
+    await klaviyo.lists.add_profiles_to_list(group.data.id, [one.to_dict() for one in people[2:]])
+    assert fake.calls("add_profiles_to_list")[0].body == {
+        "data": [{"type": "profile", "id": one.id} for one in people[:2]]
+    }
+    assert len(await klaviyo.lists.get_profiles_for_list(group.data.id).collect()) == 4
+    await klaviyo.lists.remove_profiles_from_list(group.data.id, people[0])
+    items = (await klaviyo.catalogs.get_catalog_items()).data
+    await klaviyo.catalogs.create_catalog_category(external_id="C", name="C", items=items)
+    assert fake.calls("create_catalog_category")[0].body["data"]["relationships"] == {
+        "items": {"data": [{"type": "catalog-item", "id": items[0].id}]}
+    }

@@ -79,5 +79,5 @@ def errors(status: int, code: str = "code", headers: dict[str, str] | None = Non
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
