@@ -93,19 +93,25 @@ class ApiKey(Auth):
         return self._source + self._hint
 
 
+_PROCESS = secrets.token_hex(8)
+
+
 class CallableAuth(Auth):
     """Any function, plain or async, that gives the header."""
 
     __slots__ = ("_account", "_function")
 
     def __init__(self, function: Callable[[], str | Awaitable[str]]) -> None:
-        super().__init__()
         self._function = function
+        # The same object is the same account: clients that are given it share their limits. The name is good for this
+        # process only, because an id is; while a client lives, so does the object.
+        owner = getattr(function, "__self__", function)
+        self._account = digest(_PROCESS, str(id(owner)), getattr(function, "__name__", ""))
 
     async def authorize(self) -> str:
-        """What the function gives."""
+        """What the function gives; the session refuses what is no header."""
         value: Any = self._function()
-        return str(await value) if inspect.isawaitable(value) else str(value)
+        return await value if inspect.isawaitable(value) else value  # type: ignore[no-any-return]
 
     @property
     def source(self) -> str:

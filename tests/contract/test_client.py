@@ -547,3 +547,32 @@ async def test_a_private_key_is_never_a_company(server: Server) -> None:
         await klaviyo.request("GET", "/client/reviews")
         assert "Authorization" not in server.asked[0].headers
         assert server.asked[0].query["company_id"] == "AbC123"
+
+
+@pytest.mark.parametrize("value", [None, 5, b"Bearer x", "", "Bearer a\r\nX: y"])
+async def test_an_auth_that_gives_no_header(server: Server, value: Any) -> None:
+    async def authorize() -> Any:
+        return value
+
+    async with Klaviyo(auth=authorize, base_url=server.url) as klaviyo:
+        with pytest.raises(ConfigurationError):
+            await klaviyo.profiles.get_profiles()
+    assert not server.asked
+
+
+async def test_clients_of_one_auth_object_share_the_limits() -> None:
+    class Vault:
+        async def authorize(self) -> str:
+            return "Klaviyo-API-Key pk_vault"
+
+    vault = Vault()
+    async with (
+        FakeKlaviyo() as fake,
+        Klaviyo(auth=vault, base_url=fake.url) as one,
+        Klaviyo(auth=vault, base_url=fake.url) as two,
+        Klaviyo(auth=vault.authorize, base_url=fake.url) as three,
+    ):
+        await asyncio.gather(
+            *(_first_page(client) for client in (one, two, three) for _ in range(40)),
+        )
+        assert fake.answers[429] == 0
