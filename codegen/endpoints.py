@@ -231,14 +231,16 @@ class _Module:
         self._import("collections.abc", "Mapping")
         self._import("typing", "Any")
         types = ["Mapping[str, Any]"]
-        if endpoint.body is not None:
+        if endpoint.body is not None and body.kind != "identifiers":
             self._import("..models", endpoint.body)
             types.insert(0, endpoint.body)
         if body.kind == "identifiers":
-            types.append("str")
+            # A resource as it was read serves as its own identifier.
+            self._import("klaviyo_async.model", "Model")
+            types = ["Model", "Mapping[str, Any]", "str"]
             if body.many:
                 self._import("collections.abc", "Sequence")
-                types.append("Sequence[str | Mapping[str, Any]]")
+                types.append("Sequence[str | Mapping[str, Any] | Model]")
             elif not body.required:
                 types.append("None")
             return f"body: {' | '.join(types)}"

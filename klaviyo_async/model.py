@@ -460,18 +460,22 @@ class Document(Model):
     __slots__ = ("_http", "_included_index")
 
     @property
-    def http(self) -> Http | None:
-        """Status, headers, request id, attempts and seconds waited of the answer; None where it came from elsewhere."""
-        return getattr(self, "_http", None)
+    def http(self) -> Http:
+        """Status, headers, request id, attempts and seconds waited of the answer.
+
+        None on a document that no client has given, one made in a test for instance; so rare that the type doesn't say it.
+        """
+        return cast("Http", getattr(self, "_http", None))
 
     @http.setter
-    def http(self, value: Http | None) -> None:
+    def http(self, value: Http) -> None:
         self._http = value
 
     def __reduce__(self) -> tuple[Any, ...]:
         # With the state that slots are set from: copies and pickles tell how the answer came as well.
         whole = super().__reduce__()
-        return whole if self.http is None else (*whole, (None, {"_http": self.http}))
+        http = getattr(self, "_http", None)
+        return whole if http is None else (*whole, (None, {"_http": http}))
 
     def related(self, resource: object, name: str) -> list[Any]:
         """The included resources that `resource` names in its relationship `name`, in order.

@@ -180,12 +180,13 @@ class OAuth(Auth):
         redirect_uri: str,
         on_tokens: Callable[..., Any] | None = None,
         token_url: str = TOKEN_URL,
+        account: str | None = None,
         session: aiohttp.ClientSession | None = None,
         timeout: float = 30.0,  # noqa: ASYNC109 - seconds for a request, as everywhere
     ) -> Self:
         """Trade the code that came to `redirect_uri` for tokens; good for five minutes after the user agreed, and once.
 
-        `on_tokens` gets them before this returns. Raises `Unauthorized` where Klaviyo doesn't take the code.
+        `on_tokens` gets them before this returns; the rest is as in the constructor. Raises `Unauthorized` where Klaviyo doesn't take the code.
         """
         app = _App(client_id, client_secret, token_url, session, timeout)
         hand_over = _handing(on_tokens)
@@ -205,6 +206,7 @@ class OAuth(Auth):
             expires_at=tokens.expires_at,
             on_tokens=on_tokens,
             token_url=token_url,
+            account=account,
             session=session,
             timeout=timeout,
         )

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
         CampaignCloneQuery,
         CampaignCreateQuery,
         CampaignMessageAssignTemplateQuery,
-        CampaignMessageImageUpdateQuery,
         CampaignMessagePartialUpdateQuery,
         CampaignMessageResponseObjectResource,
         CampaignPartialUpdateQuery,
@@ -657,11 +656,7 @@ class Campaigns(Namespace):
         )
 
     async def update_image_for_campaign_message(
-        self: Caller,
-        id: str,
-        body: CampaignMessageImageUpdateQuery | Mapping[str, Any] | str,
-        *,
-        options: RequestOptions | None = None,
+        self: Caller, id: str, body: Model | Mapping[str, Any] | str, *, options: RequestOptions | None = None
     ) -> None:
         """Update Image for Campaign Message.
 

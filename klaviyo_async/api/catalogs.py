@@ -26,13 +26,11 @@ if TYPE_CHECKING:
         CatalogCategoryCreateQuery,
         CatalogCategoryDeleteJobCreateQuery,
         CatalogCategoryDeleteJobResponseObjectResource,
-        CatalogCategoryItemOp,
         CatalogCategoryItemOpDataItem,
         CatalogCategoryResponseObjectResource,
         CatalogCategoryUpdateJobCreateQuery,
         CatalogCategoryUpdateJobResponseObjectResource,
         CatalogCategoryUpdateQuery,
-        CatalogItemCategoryOp,
         CatalogItemCategoryOpDataItem,
         CatalogItemCreateJobCreateQuery,
         CatalogItemCreateJobResponseObjectResource,
@@ -169,7 +167,7 @@ class Catalogs(Namespace):
     async def add_categories_to_catalog_item(
         self: Caller,
         id: str,
-        body: CatalogItemCategoryOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:
@@ -186,7 +184,7 @@ class Catalogs(Namespace):
     async def add_items_to_catalog_category(
         self: Caller,
         id: str,
-        body: CatalogCategoryItemOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:
@@ -1429,7 +1427,7 @@ class Catalogs(Namespace):
     async def remove_categories_from_catalog_item(
         self: Caller,
         id: str,
-        body: CatalogItemCategoryOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:
@@ -1446,7 +1444,7 @@ class Catalogs(Namespace):
     async def remove_items_from_catalog_category(
         self: Caller,
         id: str,
-        body: CatalogCategoryItemOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:
@@ -1586,7 +1584,7 @@ class Catalogs(Namespace):
     async def update_categories_for_catalog_item(
         self: Caller,
         id: str,
-        body: CatalogItemCategoryOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:
@@ -1603,7 +1601,7 @@ class Catalogs(Namespace):
     async def update_items_for_catalog_category(
         self: Caller,
         id: str,
-        body: CatalogCategoryItemOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:

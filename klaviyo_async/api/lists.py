@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from klaviyo_async.client import RequestOptions
     from klaviyo_async.filter import Fields, Filter, SortKey
-    from klaviyo_async.model import Unset
+    from klaviyo_async.model import Model, Unset
     from klaviyo_async.pages import Pages
     from klaviyo_async.session import Caller
 
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
         GetTagResponseCollection,
         ListCreateQuery,
         ListListResponseObjectResource,
-        ListMembersAddQuery,
         ListMembersAddQueryDataItem,
-        ListMembersDeleteQuery,
         ListPartialUpdateQuery,
         PatchListPartialUpdateResponse,
         PostListCreateResponse,
@@ -69,7 +67,7 @@ class Lists(Namespace):
     async def add_profiles_to_list(
         self: Caller,
         id: str,
-        body: ListMembersAddQuery | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:
@@ -318,7 +316,7 @@ class Lists(Namespace):
     async def remove_profiles_from_list(
         self: Caller,
         id: str,
-        body: ListMembersDeleteQuery | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:

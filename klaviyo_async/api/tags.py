@@ -35,18 +35,14 @@ if TYPE_CHECKING:
         GetTagSegmentRelationshipsResponseCollection,
         PostTagGroupResponse,
         PostTagResponse,
-        TagCampaignOp,
         TagCampaignOpDataItem,
         TagCreateQuery,
-        TagFlowOp,
         TagFlowOpDataItem,
         TagGroupCreateQuery,
         TagGroupResponseObjectResource,
         TagGroupUpdateQuery,
-        TagListOp,
         TagListOpDataItem,
         TagResponseObjectResource,
-        TagSegmentOp,
         TagSegmentOpDataItem,
         TagUpdateQuery,
     )
@@ -363,7 +359,7 @@ class Tags(Namespace):
     async def remove_tag_from_campaigns(
         self: Caller,
         id: str,
-        body: TagCampaignOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:
@@ -380,7 +376,7 @@ class Tags(Namespace):
     async def remove_tag_from_flows(
         self: Caller,
         id: str,
-        body: TagFlowOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:
@@ -397,7 +393,7 @@ class Tags(Namespace):
     async def remove_tag_from_lists(
         self: Caller,
         id: str,
-        body: TagListOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:
@@ -414,7 +410,7 @@ class Tags(Namespace):
     async def remove_tag_from_segments(
         self: Caller,
         id: str,
-        body: TagSegmentOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:
@@ -431,7 +427,7 @@ class Tags(Namespace):
     async def tag_campaigns(
         self: Caller,
         id: str,
-        body: TagCampaignOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:
@@ -448,7 +444,7 @@ class Tags(Namespace):
     async def tag_flows(
         self: Caller,
         id: str,
-        body: TagFlowOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:
@@ -465,7 +461,7 @@ class Tags(Namespace):
     async def tag_lists(
         self: Caller,
         id: str,
-        body: TagListOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:
@@ -482,7 +478,7 @@ class Tags(Namespace):
     async def tag_segments(
         self: Caller,
         id: str,
-        body: TagSegmentOp | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any]],
+        body: Model | Mapping[str, Any] | str | Sequence[str | Mapping[str, Any] | Model],
         *,
         options: RequestOptions | None = None,
     ) -> None:

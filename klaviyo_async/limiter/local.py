@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from klaviyo_async.errors import ConfigurationError
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from klaviyo_async.limiter.book import LocalPermit
     from klaviyo_async.limiter.line import Line
     from klaviyo_async.operation import Operation, ParameterLimit
+
+log = logging.getLogger("klaviyo_async")
 
 _MANY = 4096
 _WINDOWS = {"burst": 1, "steady": 60, "daily": 86400}
@@ -109,7 +113,7 @@ def parse_overrides(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, dic
             raise ConfigurationError(
                 f"overrides[{name!r}] must be a mapping such as {{'burst': '150/s', 'steady': '1500/m'}}, not {rates!r}."
             )
-        parsed[name] = {}
+        found = parsed[_operation_name(name)] = {}
         for kind, text in rates.items():
             where = f"overrides[{name!r}][{kind!r}]"
             if kind not in _WINDOWS:
@@ -120,8 +124,27 @@ def parse_overrides(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, dic
                 raise ConfigurationError(
                     f"{where} is {text!r}: write it as requests per window, for instance '150/{unit}'."
                 )
-            parsed[name][kind] = Rate(text)
+            found[kind] = Rate(text)
     return parsed
+
+
+def _operation_name(name: str) -> str:
+    """The operation that an override names, maybe by an alias; a name that none has is pointed out, for it changes nothing."""
+    from klaviyo_async.operation_table import operations  # noqa: PLC0415 - only where there are overrides
+
+    # Method and path, "GET /api/things", name what the table doesn't have.
+    if name in operations or " " in name:
+        return name
+    for operation in operations.values():
+        if name in operation.aliases:
+            return operation.name
+    near = get_close_matches(name, operations, 1)
+    log.warning(
+        "overrides[%r] changes nothing: there is no such operation%s",
+        name,
+        f"; did you mean {near[0]!r}?" if near else ".",
+    )
+    return name
 
 
 def _shared_book() -> Book:

@@ -12,6 +12,7 @@ import pytest
 from klaviyo_async.errors import ConfigurationError, RateLimitWait
 from klaviyo_async.limiter import LocalLimiter
 from klaviyo_async.limiter.book import LOST
+from klaviyo_async.limiter.local import parse_overrides
 from tests.limiter.virtual import operation, parameter, run
 
 TEN = operation("get_things", "10/s", "150/m")
@@ -544,3 +545,11 @@ def test_a_forked_process_goes_on_with_what_was_spent_and_waits_for_nobody_elses
         (await waiting).unsent()
 
     asyncio.run(parent())
+
+
+def test_an_override_may_use_an_alias_and_a_name_that_is_none_is_pointed_out(caplog: pytest.LogCaptureFixture) -> None:
+    parsed = parse_overrides({"spawn_bulk_profile_import_job": {"burst": "20/s"}, "GET /api/things": {"burst": "1/s"}})
+    assert set(parsed) == {"bulk_import_profiles", "GET /api/things"}
+    assert not caplog.records
+    parse_overrides({"get_profilez": {"burst": "1/s"}})
+    assert "did you mean 'get_profiles'?" in caplog.text
