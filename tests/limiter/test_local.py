@@ -551,5 +551,5 @@ def test_an_override_may_use_an_alias_and_a_name_that_is_none_is_pointed_out(cap
     parsed = parse_overrides({"spawn_bulk_profile_import_job": {"burst": "20/s"}, "GET /api/things": {"burst": "1/s"}})
     assert set(parsed) == {"bulk_import_profiles", "GET /api/things"}
     assert not caplog.records
-    parse_overrides({"get_profilez": {"burst": "1/s"}})
-    assert "did you mean 'get_profiles'?" in caplog.text
+    parse_overrides({"create_evnet": {"burst": "1/s"}})
+    assert "did you mean 'create_event'?" in caplog.text
