@@ -21,12 +21,21 @@ class Ref(ABC):
     __slots__ = ()
 
     @abstractmethod
-    def bind(self, package: str) -> Callable[[Any], Any]:
-        """A function from parsed JSON to models, which leaves alone what it doesn't expect."""
+    def bind(self, package: str, unknown: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """A function from parsed JSON to models, which leaves alone what it doesn't expect.
+
+        `unknown` decodes an object that no member of a union fits.
+        """
 
     @abstractmethod
     def names(self) -> Iterable[str]:
         """Names of the models that it may give."""
+
+
+def load(package: str, name: str) -> Any:
+    """The model of that name in `package`, or, as in ``resources.Profile``, in a package beside it."""
+    beside, _, own = name.rpartition(".")
+    return getattr(import_module(f"{package.rpartition('.')[0]}.{beside}" if beside else package), own)
 
 
 class One(Ref):
@@ -37,8 +46,8 @@ class One(Ref):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def bind(self, package: str) -> Callable[[Any], Any]:
-        return cast("Callable[[Any], Any]", getattr(import_module(package), self.name)._decode)
+    def bind(self, package: str, unknown: Callable[[Any], Any]) -> Callable[[Any], Any]:  # noqa: ARG002
+        return cast("Callable[[Any], Any]", load(package, self.name)._decode)
 
     def names(self) -> Iterable[str]:
         return (self.name,)
@@ -52,8 +61,8 @@ class Many(Ref):
     def __init__(self, item: Ref | str) -> None:
         self.item = One(item) if isinstance(item, str) else item
 
-    def bind(self, package: str) -> Callable[[Any], Any]:
-        decode = self.item.bind(package)
+    def bind(self, package: str, unknown: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        decode = self.item.bind(package, unknown)
 
         def decode_list(value: Any) -> Any:
             return list(map(decode, value)) if type(value) is list else value
@@ -72,8 +81,8 @@ class Values(Ref):
     def __init__(self, item: Ref | str) -> None:
         self.item = One(item) if isinstance(item, str) else item
 
-    def bind(self, package: str) -> Callable[[Any], Any]:
-        decode = self.item.bind(package)
+    def bind(self, package: str, unknown: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        decode = self.item.bind(package, unknown)
 
         def decode_values(value: Any) -> Any:
             return {key: decode(member) for key, member in value.items()} if type(value) is dict else value
@@ -93,8 +102,8 @@ class Either(Ref):
         self.one = One(one) if isinstance(one, str) else one
         self.many = many
 
-    def bind(self, package: str) -> Callable[[Any], Any]:
-        one, many = self.one.bind(package), self.many.bind(package)
+    def bind(self, package: str, unknown: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        one, many = self.one.bind(package, unknown), self.many.bind(package, unknown)
         return lambda value: many(value) if type(value) is list else one(value)
 
     def names(self) -> Iterable[str]:
@@ -177,9 +186,7 @@ class Union(Ref):
             return None
         return likely[0]
 
-    def bind(self, package: str) -> Callable[..., Any]:
-        from klaviyo_async.model import UnknownModel  # noqa: PLC0415 - models are made with references
-
+    def bind(self, package: str, unknown: Callable[[Any], Any]) -> Callable[..., Any]:
         decoders: dict[str, Callable[[Any], Any]] = {}
         # Most unions have one key whose constant tells all members apart: then a look-up decides.
         index: dict[Any, str] = {}
@@ -204,10 +211,10 @@ class Union(Ref):
                 variant = self.choose(value, sibling)
                 name = variant.name if variant is not None else None
             if name is None:
-                return UnknownModel._decode(value)
+                return unknown(value)
             decode = decoders.get(name)
             if decode is None:
-                decode = decoders[name] = One(name).bind(package)
+                decode = decoders[name] = One(name).bind(package, unknown)
             return decode(value)
 
         return decode_union

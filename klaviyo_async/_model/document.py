@@ -1,0 +1,74 @@
+"""`Document`: a success document, and how its response came about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from attrs import frozen
+
+from klaviyo_async._model.base import Model
+from klaviyo_async._model.related import related
+from klaviyo_async._model.show import table
+
+if TYPE_CHECKING:
+    from klaviyo_async.headers import Headers
+
+__all__ = ["Document", "Http"]
+
+
+@frozen
+class Http:
+    """How a document came about: `document.http`."""
+
+    status: int
+    headers: Headers
+    """The headers of the response."""
+    request_id: str | None
+    """Klaviyo's id of the request, for its support."""
+    attempts: int
+    """How often the request was sent."""
+    waited: float
+    """Seconds that the call spent waiting, for the limiter and between attempts."""
+
+
+class Document(Model):
+    """The document of a successful response, and in `http` how it came."""
+
+    __slots__ = ("_http", "_included_index")
+
+    @property
+    def http(self) -> Http:
+        """Status, headers, request id, attempts and seconds waited of the response.
+
+        None on a document that no client has given, one made in a test for instance; so rare that the type doesn't say it.
+        """
+        found: Any = getattr(self, "_http", None)
+        if found is not None and not isinstance(found, Http):
+            # The session leaves what it is made of: most documents are never asked.
+            self._http = found = found.http()
+        return cast("Http", found)
+
+    @http.setter
+    def http(self, value: Http) -> None:
+        self._http = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # With the state that slots are set from: copies and pickles tell how the response came as well.
+        whole = super().__reduce__()
+        http = self.http
+        return whole if http is None else (*whole, (None, {"_http": http}))
+
+    def related(self, resource: object, name: str) -> list[Any]:
+        """The included resources that `resource` names in its relationship `name`, in order.
+
+        A relationship without data, or whose resources were not included, gives those that are there: maybe none.
+        Raises QueryError for a name that the resource's type has no relationship by.
+        """
+        return related(self, resource, name)
+
+    def _repr_html_(self) -> str | None:
+        """A table of the page's resources, for notebooks; None for a document of one resource."""
+        data = getattr(self, "data", None)
+        if type(data) is not list or not data or not all(isinstance(each, Model) for each in data):
+            return None
+        return table([each.to_row() for each in data], type(self).__name__)

@@ -1,0 +1,76 @@
+"""Models to plain JSON values, and plain values copied."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from math import isfinite
+from types import NoneType
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from klaviyo_async._model.codec import dumps, encode, loads
+from klaviyo_async.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ATOMS", "PLAIN", "checked", "copied", "tree"]
+
+PLAIN = frozenset({NoneType, str, int, bool})
+"""What is JSON whatever its value, and can't be changed."""
+
+ATOMS = PLAIN | {float, dict, datetime, date}
+"""What the encoder takes as it is. In a dict may be models: it asks for them."""
+
+
+def tree(value: Any) -> Any:
+    """A value with the models in it as plain dicts, as far as the encoder would have to ask for them."""
+    if type(value) is list:
+        return [each if type(each) in ATOMS else tree(each) for each in value]
+    return value._tree() if hasattr(value, "_tree") else value
+
+
+def copied(value: Any) -> Any:
+    """A copy of a value as plain JSON values, with nothing of the original in it that could be changed."""
+    if type(value) is float:
+        return value if isfinite(value) else None
+    try:
+        return orjson.loads(encode(value))
+    except (orjson.JSONEncodeError, orjson.JSONDecodeError):
+        return checked(value, strict=False)
+
+
+def checked(value: Any, *place: str | int, strict: bool = True) -> Any:
+    """A copy as `copied` makes it, that takes integers of any size.
+
+    Raises QueryError with its place for a number that JSON doesn't have, where `strict`.
+    """
+    kind = type(value)
+    if kind in PLAIN:
+        return value
+    if kind is dict:
+        return {
+            key if type(key) is str else _key(key): each
+            if type(each) in PLAIN
+            else checked(each, *place, key, strict=strict)
+            for key, each in value.items()
+        }
+    if kind is list or kind is tuple:
+        return [
+            each if type(each) in PLAIN else checked(each, *place, index, strict=strict)
+            for index, each in enumerate(value)
+        ]
+    if kind is float:
+        if strict and not isfinite(value):
+            at = "".join(f"/{part}" for part in place)
+            raise QueryError(f"{at}: {value} is not a JSON number; leave the key out, or use None for null")
+        return value
+    if hasattr(value, "_tree"):
+        return checked(value._tree(), *place, strict=strict)
+    return loads(dumps(value))
+
+
+def _key(key: Any) -> str:
+    found: Mapping[str, None] = loads(dumps({key: None}))
+    return next(iter(found))

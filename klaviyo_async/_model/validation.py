@@ -1,0 +1,34 @@
+"""Models as fields and return types of pydantic and FastAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["json_schema", "schema"]
+
+
+def schema(cls: Any) -> Any:
+    """A pydantic-core schema: takes the model or a mapping with the names that the API uses, gives what `to_dict` gives."""
+    from pydantic_core import core_schema  # noqa: PLC0415 - an optional extra: only pydantic calls this
+
+    def validate(value: Any) -> Any:
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, Mapping):
+            return cls.from_dict(value)
+        raise ValueError(f"expected a {cls.__name__} or a mapping, got {type(value).__name__}")
+
+    return core_schema.no_info_plain_validator_function(
+        validate, serialization=core_schema.plain_serializer_function_ser_schema(cls.to_dict)
+    )
+
+
+def json_schema(cls: Any) -> dict[str, Any]:
+    """An open JSON schema: names of the fields, and whatever may come beside them."""
+    return {
+        "title": cls.__name__,
+        "type": "object",
+        "properties": {wire: {} for wire in cls._wires.values()},
+        "additionalProperties": True,
+    }
