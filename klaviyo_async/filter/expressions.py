@@ -1,21 +1,29 @@
-"""Klaviyo's filter grammar: `F` builds expressions, `Filter.parse` reads them; sort keys and sparse fieldsets.
-
-The grammar is ``operator(field,value)``, joined by ``and(…,…)`` or commas. It has neither *or* nor *not*.
-"""
+"""`F` builds filter expressions, `Filter.parse` reads them; sort keys and sparse fieldsets."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
-from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, TypeAlias
 
-from attrs import field as attribute
+from attrs import frozen
 
+from klaviyo_async._data_frames import is_missing, unwrapped
+from klaviyo_async._did_you_mean import shown
 from klaviyo_async.errors import QueryError
-from klaviyo_async.record import frozen
+from klaviyo_async.filter._grammar import (
+    FIELD,
+    LIST_OPERATORS,
+    METHODS,
+    NO_NOT,
+    NO_OR,
+    Condition,
+    no_method,
+    quote_string,
+)
+from klaviyo_async.filter._parser import parse
 
 __all__ = ["Condition", "F", "Field", "Fields", "Filter", "SortKey"]
 
@@ -24,51 +32,11 @@ Scalar: TypeAlias = str | bool | int | float | Decimal | datetime | date | None
 Value: TypeAlias = Scalar | Iterable[Scalar]
 """A value, or the values of an operator that takes a list."""
 
-OPERATORS: Final = (
-    "equals",
-    "greater-than",
-    "greater-or-equal",
-    "less-than",
-    "less-or-equal",
-    "any",
-    "contains",
-    "contains-any",
-    "contains-all",
-    "starts-with",
-    "ends-with",
-    "has",
-)
-"""Every operator of the grammar, by its name on the wire."""
-LIST_OPERATORS: Final = frozenset(("any", "contains-any", "contains-all"))
-"""Operators whose value is always a list."""
-
-NO_OR = (
-    'Klaviyo\'s filters have no `or`. For several values of one field use any: F("email").any([…]); '
-    "for anything else make one call for each condition and join the results."
-)
-NO_NOT = (
-    "Klaviyo's filters have no `not` and no `!=`. Ask for what you want to keep, for several values by any: "
-    'F("status").any([…]); or drop records after reading them.'
-)
 NO_TRUTH = (
     "A filter expression has no truth value: `and`, `or`, `if`, `in` and chained comparisons (1 < F.a < 5) would drop half "
-    "of it. Join conditions by &, each in parentheses: (F.a > 1) & (F.a < 5)."
+    "of it. Join conditions by &, each in parentheses: (F.a > 1) & (F.a < 5). Where some may be None: Filter.all([…])."
 )
 _PARENTHESES = "Put each comparison in parentheses, since & binds tighter: (F.a == 1) & (F.b == 2)."
-
-FIELD = re.compile(r"[A-Za-z0-9_$](?:[A-Za-z0-9_$. :-]*[A-Za-z0-9_$])?")
-
-
-def quote_string(text: str) -> str:
-    """The text as a string literal: in double quotes, with ``"`` and ``\\`` escaped and all else as it is."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise QueryError(
-            f"The text {text!r} has a lone surrogate, which no encoding can send. Decode the text it came from properly."
-        ) from None
-    # `str.__str__` takes the plain text out of a string enum.
-    return '"' + str.__str__(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def literal(value: object) -> str:
@@ -81,10 +49,8 @@ def literal(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):
         return _number(value)
-    if isinstance(value, datetime):
-        return _datetime(value)
-    if isinstance(value, date):
-        return date.isoformat(value)
+    if isinstance(value, date) and not is_missing(value):
+        return _datetime(value) if isinstance(value, datetime) else date.isoformat(value)
     hint = ""
     if isinstance(value, Field):
         hint = " A condition compares a field with a value, not with another field."
@@ -101,7 +67,7 @@ def _number(value: float | Decimal) -> str:
         if isinstance(value, int):
             return int.__repr__(value)
         if not isfinite(value):
-            raise QueryError(f"{value} is no number that a filter can hold. Give a finite one.")
+            raise QueryError(f"{value} is not a number that a filter can hold. Give a finite one.")
         # Plain digits: an exponent is not in Klaviyo's grammar.
         exact = value if isinstance(value, Decimal) else Decimal(float.__repr__(value))
         return format(exact, "f")
@@ -127,36 +93,34 @@ def _datetime(value: datetime) -> str:
     return datetime.isoformat(value)
 
 
-def _list_literal(values: object, operator: str) -> tuple[tuple[object, ...], str]:
+def _scalar(value: object, where: str) -> tuple[object, str]:
+    """The value in Python and on the wire. Raises `QueryError` that begins with `where` it stands."""
+    try:
+        if type(value) not in _PLAIN:
+            value = unwrapped(value)
+        return value, literal(value)
+    except QueryError as error:
+        raise QueryError(f"{where}: {error}") from None
+    except ValueError as error:
+        raise QueryError(f"{where}: {error}.") from None
+
+
+_PLAIN: Final = frozenset((str, bool, int, float, datetime, type(None)))
+"""Types that are no wrappers of anything."""
+
+
+def _list_literal(values: object, operator: str, field: str) -> tuple[tuple[object, ...], str]:
     if isinstance(values, str) or not isinstance(values, Iterable) or isinstance(values, Mapping | bytes | bytearray):
-        raise QueryError(f"{operator} takes a list of values, not {type(values).__name__}: {_method(operator)}([…]).")
-    members = tuple(values)
-    if not members:
-        raise QueryError(f"{operator} was given an empty list, which would match nothing. Leave the call out instead.")
-    return members, "[" + ",".join(map(literal, members)) + "]"
-
-
-def _method(operator: str) -> str:
-    return operator.replace("-", "_")
-
-
-@frozen
-class Condition:
-    """One ``operator(field,value)`` of a filter."""
-
-    operator: str
-    """Name on the wire, for instance ``greater-than``."""
-    field: str
-    """Name of the field, dotted where nested."""
-    literal: str
-    """The value as it is on the wire; empty for `has`."""
-    value: object = attribute(eq=False, repr=False, default=None)
-    """The value in Python: str, bool, int, float, datetime, date, None, or a tuple of them for a list."""
-
-    def __str__(self) -> str:
-        if self.operator == "has":
-            return f"has({self.field})"
-        return f"{self.operator}({self.field},{self.literal})"
+        method = operator.replace("-", "_")
+        raise QueryError(
+            f"{operator} of {shown(field)} takes a list of values, got {type(values).__name__}: write {method}([…])."
+        )
+    pairs = [_scalar(value, f"{operator} of {shown(field)}, value {index}") for index, value in enumerate(values)]
+    if not pairs:
+        raise QueryError(
+            f"{operator} of {shown(field)} was given an empty list, which would match nothing. Leave the call out instead."
+        )
+    return tuple(value for value, _ in pairs), "[" + ",".join(text for _, text in pairs) + "]"
 
 
 @frozen(repr=False)
@@ -178,10 +142,27 @@ class Filter:
         Raises `QueryError` that says where the text stops being a filter.
         """
         if not isinstance(text, str):
-            raise QueryError(f"Filter.parse reads a str, not {type(text).__name__}.")
-        from klaviyo_async.filter_parser import Parser  # noqa: PLC0415 - it makes our conditions
+            raise QueryError(f"Filter.parse: expected a str, got {type(text).__name__}.")
+        return cls(tuple(parse(text)))
 
-        return cls(tuple(Parser(text).filter()))
+    @classmethod
+    def all(cls, conditions: Iterable[Filter | None], /) -> Filter | None:
+        """Join conditions, leaving out those that are None; with none left it is None, which a call takes as no filter.
+
+        For filters that are put together from what is known: ``Filter.all([F.email == email if email else None, …])``.
+        Raises `QueryError` for anything that is not a condition.
+        """
+        if isinstance(conditions, Filter | Field | str | Mapping) or not isinstance(conditions, Iterable):
+            raise QueryError(
+                f"Filter.all: expected a list of conditions, got {type(conditions).__name__}: write Filter.all([…])."
+            )
+        found: list[Condition] = []
+        for each in conditions:
+            if isinstance(each, Filter):
+                found += each.conditions
+            elif each is not None:
+                raise _not_joinable(each)
+        return cls(tuple(found)) if found else None
 
     def __str__(self) -> str:
         if len(self.conditions) == 1:
@@ -217,7 +198,9 @@ def _not_joinable(other: object) -> QueryError:
     if isinstance(other, str):
         return QueryError("& joins filter expressions, not text. Read the text first: Filter.parse(text).")
     if isinstance(other, Field):
-        return QueryError(f"{other} alone is no condition. Compare it with a value. {_PARENTHESES}")
+        return QueryError(f"{other!r} alone is not a condition. Compare it with a value. {_PARENTHESES}")
+    if other is None:
+        return QueryError("& joins filter expressions, not None. Where some may be None: Filter.all([first, second]).")
     return QueryError(f"& joins filter expressions, not {type(other).__name__}. {_PARENTHESES}")
 
 
@@ -227,9 +210,9 @@ def condition(operator: str, field: str, value: object = None) -> Filter:
         return Filter((Condition("has", field, ""),))
     many = operator in LIST_OPERATORS
     if many or (operator == "equals" and isinstance(value, list | tuple | set | frozenset)):
-        value, text = _list_literal(value, operator)
+        value, text = _list_literal(value, operator, field)
     else:
-        text = literal(value)
+        value, text = _scalar(value, f"{operator} of {shown(field)}")
     return Filter((Condition(operator, field, text, value),))
 
 
@@ -243,7 +226,7 @@ class Field:
     """A field to filter or sort by; ``F("profile.id")`` and ``F.profile.id`` make it."""
 
     __slots__ = ("_field_",)
-    __hash__ = None  # type: ignore[assignment]  # `==` makes a filter, so fields can't be keys
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # `==` makes a filter, so fields can't be keys
     _field_: str
 
     def __init__(self, name: str) -> None:
@@ -335,6 +318,12 @@ class Field:
 
     if not TYPE_CHECKING:  # as in Filter
 
+        def __call__(self, *_: object, **__: object) -> NoReturn:
+            owner, _, method = self._field_.rpartition(".")
+            if not owner:
+                raise QueryError(f"{self!r} is a field, not a function: compare it, for instance F.{method} == value.")
+            raise QueryError(no_method(method, owner, METHODS))
+
         def __ne__(self, value: object) -> NoReturn:
             raise QueryError(NO_NOT)
 
@@ -372,10 +361,10 @@ class FieldFactory:
 
     def __call__(self, name: str) -> Field:
         if not isinstance(name, str):
-            raise QueryError(f"F takes the name of a field as str, not {type(name).__name__}.")
+            raise QueryError(f"F: expected the name of a field, a str, got {type(name).__name__}.")
         if not FIELD.fullmatch(name):
             raise QueryError(
-                f"{name!r} is no field name: letters, digits, _ $ - and dots, spaces inside only. Values go into the comparison."
+                f"{shown(name)} is not a field name: letters, digits, _ $ - and dots, spaces inside only. Values go into the comparison."
             )
         return Field(name)
 
@@ -430,4 +419,4 @@ def field_names(names: object) -> tuple[str, ...]:
         members = tuple(names)
         if all(isinstance(member, str) for member in members):
             return members
-    raise QueryError(f"A list of names is wanted, not {names!r}.")
+    raise QueryError(f"Expected a list of names, got {shown(names)}.")

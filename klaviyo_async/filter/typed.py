@@ -6,13 +6,14 @@ Each operator is a class of its own; a generated field inherits those of its ope
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar
 
+from klaviyo_async._did_you_mean import nearest
 from klaviyo_async.errors import QueryError
-from klaviyo_async.filter import NO_NOT, NO_TRUTH, Filter, condition
-from klaviyo_async.filter_checks import check_value
+from klaviyo_async.filter._checks import check_value
+from klaviyo_async.filter._grammar import NO_NOT, no_method
+from klaviyo_async.filter.expressions import NO_TRUTH, Filter, condition
 from klaviyo_async.operation import FilterField
-from klaviyo_async.suggest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ class TypedField(Generic[T]):
     """A field that one operation filters on."""
 
     __slots__ = ("_facts", "_name")
-    __hash__ = None  # type: ignore[assignment]  # `==` makes a filter, so fields can't be keys
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # `==` makes a filter, so fields can't be keys
 
     def __init__(
         self, name: str, type: str | None = None, format: str | None = None, enum: tuple[Any, ...] = ()
@@ -78,17 +79,18 @@ class TypedField(Generic[T]):
         self._facts = FilterField(type=type, format=format, enum=enum)
 
     def _one(self, operator: str, value: object) -> Filter:
-        problem = check_value(value, self._facts)
+        made = condition(operator, self._name, value)
+        problem = check_value(made.conditions[0].value, self._facts, operator, self._name)
         if problem is not None:
-            raise QueryError(f"{operator} of {self._name!r} {problem}.")
-        return condition(operator, self._name, value)
+            raise QueryError(f"{problem.message}.")
+        return made
 
     def _many(self, operator: str, values: object) -> Filter:
         made = condition(operator, self._name, values)
         for value in made.conditions[0].value:  # type: ignore[attr-defined]  # a list operator's value is a tuple
-            problem = check_value(value, self._facts)
+            problem = check_value(value, self._facts, operator, self._name)
             if problem is not None:
-                raise QueryError(f"{operator} of {self._name!r} {problem}.")
+                raise QueryError(f"{problem.message}.")
         return made
 
     def __str__(self) -> str:
@@ -105,7 +107,7 @@ class TypedField(Generic[T]):
         def __getattr__(self, name: str) -> NoReturn:
             if name.startswith("_"):
                 raise AttributeError(name, name=name, obj=self)
-            raise _UnknownNameError(f"{self._name!r} does not take {name}{nearest(name, _public(type(self)))}.")
+            raise _UnknownNameError(no_method(name, self._name, _public(type(self))))
 
         __lt__ = _refusing("less-than")
         __le__ = _refusing("less-or-equal")
@@ -121,7 +123,7 @@ class Equals(TypedField[T]):
     """Takes `equals` with one value."""
 
     __slots__ = ()
-    __hash__ = None
+    __hash__: ClassVar[None] = None
 
     def equals(self, value: T | None) -> Filter:
         """The field has this value."""
@@ -135,7 +137,7 @@ class EqualsList(TypedField[T]):
     """Takes `equals` with one value or a list of values."""
 
     __slots__ = ()
-    __hash__ = None
+    __hash__: ClassVar[None] = None
 
     def equals(self, value: T | Values[T] | None) -> Filter:
         """The field has this value, or one of these."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from difflib import get_close_matches
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
+from klaviyo_async._did_you_mean import nearest, shown
 from klaviyo_async.errors import QueryError
-from klaviyo_async.filter import FIELD, LIST_OPERATORS, NO_NOT, NO_OR, OPERATORS, Condition, quote_string
+from klaviyo_async.filter._grammar import FIELD, LIST_OPERATORS, NO_NOT, NO_OR, OPERATORS, Condition, quote_string
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Parser"]
+__all__ = ["Parser", "parse"]
 
 _MAX_DEPTH = 64
 _OPERATOR = re.compile(r"[A-Za-z][A-Za-z_-]*")
@@ -27,6 +27,71 @@ _TOKEN = re.compile(r"[^,()\[\]\"']*")
 _PLAIN: Final = {'"': re.compile(r'[^"\\]*'), "'": re.compile(r"[^'\\]*")}
 _SPACES = re.compile(r"\s*")
 _WORDS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None}
+
+# A condition as nearly all are: no spaces, no escapes, one value or a list of texts.
+_NAME = r"[A-Za-z0-9_$]+(?:\.[A-Za-z0-9_$]+)*"
+_TEXT = r'"[^"\\]*"'
+_COMMON = re.compile(
+    rf"({'|'.join(name for name in OPERATORS if name != 'has')})\(({_NAME}),"
+    rf"(?:({_TEXT})|([A-Za-z0-9.:+-]+)|\[({_TEXT}(?:,{_TEXT})*)\])\)"
+)
+_TEXTS = re.compile(_TEXT)
+
+
+def parse(text: str) -> list[Condition]:
+    """The conditions of a filter. Raises `QueryError` that says where the text stops being one."""
+    return _common(text) or Parser(text).filter()
+
+
+def _common(text: str) -> list[Condition] | None:
+    """The conditions where all of them are common ones, alone or in one ``and(…)``; None where `Parser` must read them."""
+    joined = text.startswith("and(")
+    at = 4 if joined else 0
+    found: list[Condition] = []
+    try:
+        text.encode()  # lone surrogates are for the parser to refuse
+        while (match := _COMMON.match(text, at)) is not None:
+            operator, name, quoted, bare, listed = match.groups()
+            if (listed is not None) != (operator in LIST_OPERATORS):
+                return None
+            if quoted is not None:
+                found.append(Condition(operator, name, quoted, quoted[1:-1]))
+            elif bare is not None:
+                found.append(Condition(operator, name, bare, _bare(bare)))
+            else:
+                values = tuple(each[1:-1] for each in _TEXTS.findall(listed))
+                found.append(Condition(operator, name, f"[{listed}]", values))
+            at = match.end()
+            rest = text[at : at + 1]
+            if rest == "," and joined:
+                at += 1
+            elif len(text) == at + joined and (rest == ")" or not joined):
+                return found
+            else:
+                return None
+    except (ValueError, OverflowError):
+        return None
+    return None
+
+
+def _bare(token: str) -> object:
+    """The value of a token without quotes. Raises ValueError or OverflowError where it is none."""
+    if token in _WORDS:
+        return _WORDS[token]
+    if _DATETIME.fullmatch(token):
+        return datetime.fromisoformat(token)
+    if _NUMBER.fullmatch(token):
+        number = int(token) if token.lstrip("-").isdigit() else float(token)
+        if isfinite(number):
+            return number
+        raise OverflowError("it is too large")
+    if _DATE.fullmatch(token):
+        return date.fromisoformat(token)
+    raise _NoLiteralError
+
+
+class _NoLiteralError(ValueError):
+    """The token is neither a word of the grammar nor a number or time."""
 
 
 class Parser:
@@ -42,12 +107,12 @@ class Parser:
         found = self.conditions(0)
         self.spaces()
         if self.at < len(self.text):
-            raise self.error("the filter is complete here, but more follows (a parenthesis too many?)")
+            raise self.error("the filter ends here, but more text follows (one parenthesis too many?)")
         return found
 
     def conditions(self, depth: int) -> list[Condition]:
         if depth > _MAX_DEPTH:
-            raise self.error("and(…) is nested too deep")
+            raise self.error("and(…) is nested too deeply")
         found: list[Condition] = []
         while True:
             found += self.term(depth)
@@ -59,7 +124,7 @@ class Parser:
         start = self.at
         match = _OPERATOR.match(self.text, self.at)
         if match is None:
-            raise self.error("an operator is wanted, for instance equals(…)")
+            raise self.error("expected an operator, for instance equals(…)")
         operator = match[0]
         self.at = match.end()
         if not self.skip("("):
@@ -100,7 +165,7 @@ class Parser:
         if not FIELD.fullmatch(name):
             if self.text[self.at : self.at + 1] in ('"', "'"):
                 raise self.error("field names go without quotes")
-            raise self.error("a field name is wanted")
+            raise self.error("expected a field name")
         self.at = end
         return name
 
@@ -116,7 +181,7 @@ class Parser:
             if self.skip("]"):
                 return tuple(values), "[" + ",".join(texts) + "]"
             if not self.skip(","):
-                raise self.error("a comma or ] is wanted")
+                raise self.error("expected a comma or ]")
 
     def scalar(self) -> tuple[object, str]:
         self.spaces()
@@ -148,31 +213,20 @@ class Parser:
             at = end + 2
 
     def bare(self, token: str) -> object:
-        if token in _WORDS:
-            return _WORDS[token]
         try:
-            if _NUMBER.fullmatch(token):
-                number = int(token) if token.lstrip("-").isdigit() else float(token)
-                if isfinite(number):
-                    return number
-                raise self.error(f"the number {token} is too large")
-            if _DATE.fullmatch(token):
-                return date.fromisoformat(token)
-            if _DATETIME.fullmatch(token):
-                return datetime.fromisoformat(token)
+            return _bare(token)
+        except _NoLiteralError:
+            if not token:
+                raise self.error("expected a value") from None
+            raise self.error(
+                f"text goes in quotes: {shown(quote_string(token))[1:-1]}; times are RFC 3339, for instance 2026-01-01T00:00:00Z"
+            ) from None
         except (ValueError, OverflowError) as error:
-            if isinstance(error, QueryError):
-                raise
-            raise self.error(f"{token} is no valid number or time ({error})") from None
-        if not token:
-            raise self.error("a value is wanted")
-        raise self.error(
-            f"text goes in quotes: {quote_string(token)}; times are RFC 3339, for instance 2026-01-01T00:00:00Z"
-        )
+            raise self.error(f"{shown(token)[1:-1]} is not a valid number or time ({error!s:.200})") from None
 
     def close(self) -> None:
         if not self.skip(")"):
-            raise self.error("a closing ) is wanted")
+            raise self.error("expected a closing )")
 
     def spaces(self) -> None:
         if self.text[self.at : self.at + 1].isspace():
@@ -196,6 +250,4 @@ class Parser:
 def _unknown_operator(operator: str) -> str:
     if operator.lower() in ("or", "not"):
         return NO_OR.rstrip(".") if operator.lower() == "or" else NO_NOT.rstrip(".")
-    near = get_close_matches(operator.lower().replace("_", "-"), OPERATORS, 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{operator} is no operator{hint} There are: {', '.join(OPERATORS)}"
+    return f"there is no operator {shown(operator)}{nearest(operator.lower().replace('_', '-'), OPERATORS)}"
