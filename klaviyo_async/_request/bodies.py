@@ -10,21 +10,36 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
-from attrs import field
+from attrs import field, frozen
 
+from klaviyo_async._data_frames import is_missing, unwrapped
+from klaviyo_async._did_you_mean import shown, unknown_keyword
+from klaviyo_async._model.base import Model
+from klaviyo_async._model.codec import dumps, loads
+from klaviyo_async._model.unset import UNSET
+from klaviyo_async._request.form import Multipart
+from klaviyo_async._request.quick import quick_body, quick_json
 from klaviyo_async.errors import QueryError
 from klaviyo_async.filter import Filter
-from klaviyo_async.model import UNSET, Model, dumps
-from klaviyo_async.multipart import Multipart
-from klaviyo_async.record import frozen
-from klaviyo_async.suggest import unknown_keyword
+from klaviyo_async.headers import JSON_API
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal
+
+    from klaviyo_async._request.problems import Problems
     from klaviyo_async.operation import Body, Nested, Operation, Relationship, Resource
 
-__all__ = ["JSON_API", "Multipart", "Payload", "build", "with_cursor"]
-
-JSON_API = "application/vnd.api+json"
+__all__ = [
+    "Multipart",
+    "Payload",
+    "build",
+    "build_identifier",
+    "build_plain",
+    "build_resource",
+    "json_text",
+    "with_cursor",
+]
 
 _REPORT_VALUES = 100
 _MEMBERS = frozenset(("type", "id", "attributes", "relationships", "meta", "links"))
@@ -58,17 +73,17 @@ def pointer(place: Place) -> str:
 
 def build(
     operation: Operation,
-    path: Mapping[str, str],
+    path: Sequence[object],
     body: object,
     write: Mapping[str, object] | None,
-    problems: list[str],
+    problems: Problems,
     *,
     validate: bool = True,
 ) -> Payload | None:
     """The payload of a call, from its `body` or from its keywords; what can't be sent is added to `problems`.
 
-    `path` has the path arguments by name. Raises TypeError where the call itself is wrong: `body` together with
-    keywords, an unknown keyword, a missing required one.
+    `path` has the path arguments. Raises TypeError where the call itself is wrong: `body` together with keywords, an
+    unknown keyword, a missing required one.
     """
     shape = operation.body
     given = {name: value for name, value in write.items() if value is not UNSET} if write else {}
@@ -82,14 +97,19 @@ def build(
         raise TypeError(f"{operation.name} takes either body or keywords, not both: {', '.join(given)}")
     if isinstance(body, bytes):
         return Payload(body, JSON_API)
+    # The id where the path names the very resource that is written.
+    own_id = str(path[operation.path_parameters.index(shape.id_from_path)]) if shape.id_from_path is not None else None
+    content = quick_body(shape, body, given, own_id)
+    if content is not None:
+        return Payload(content, JSON_API)
     builder = _Builder(problems, validate)
+    document: object
     if shape.kind == "multipart":
         if isinstance(body, Mapping):
             given = dict(body)
         elif body is not UNSET and body is not None:
             given = {shape.fields[0]: body}
-        return _form(operation, shape, given, problems)
-    document: object
+        return _form(operation, shape, given, problems, validate=validate)
     if shape.kind == "identifiers":
         _no_keywords(operation, given)
         if body is UNSET or (body is None and shape.many):
@@ -105,22 +125,50 @@ def build(
     elif body is UNSET:
         if not given and not shape.required:
             return None
-        document = {"data": builder.from_keywords(operation, shape, path, given)}
+        document = {"data": builder.from_keywords(operation, shape.resource, own_id, given)}
     else:
         document = builder.from_body(body, shape.resource)
-    if problems:
-        return None
+    return None if problems else _written(document, problems)
+
+
+def build_plain(value: object, problems: Problems) -> Payload | None:
+    """The payload that is this value as JSON: plain values or models. What can't be sent is added to `problems`."""
+    content = quick_json(value)
+    if content is not None:
+        return Payload(content, JSON_API)
+    document = _Builder(problems, validate=False).plain(value, None)
+    return None if problems else _written(document, problems)
+
+
+def build_resource(resource: Resource, value: object, problems: Problems, *, validate: bool = True) -> object:
+    """One resource object inside a body: from a mapping of what goes into it, a whole one, a model, or its id.
+
+    What can't be sent is added to `problems`, with pointers into the resource.
+    """
+    return _Builder(problems, validate).resource(value, resource, None)
+
+
+def build_identifier(kind: str, value: object, problems: Problems) -> object:
+    """One resource identifier inside a body. What can't be sent is added to `problems`."""
+    return _Builder(problems, validate=True).one_identifier(value, kind, None)
+
+
+def _written(document: object, problems: Problems) -> Payload | None:
+    content = json_text(document, problems)
+    return None if content is None else Payload(content, JSON_API)
+
+
+def json_text(document: object, problems: Problems) -> bytes | None:
+    """The document as JSON text; what can't be written is added to `problems`."""
     try:
-        return Payload(dumps(document), JSON_API)
+        return dumps(document)
     except (TypeError, ValueError, RecursionError) as error:
-        problems.append(f"the body can't be written as JSON: {error}")
+        problems.add("/", f"it can't be written as JSON: {error}")
         return None
 
 
 def with_cursor(payload: Payload, cursor: str) -> Payload:
     """The same JSON body with another ``page_cursor`` in its attributes."""
-    from klaviyo_async.model import loads  # noqa: PLC0415 - only for the pages of one operation
-
     if not isinstance(payload.content, bytes):
         raise TypeError("a form has no cursor")
     document = loads(payload.content)
@@ -133,7 +181,9 @@ def _no_keywords(operation: Operation, given: Mapping[str, object]) -> None:
         raise TypeError(f"{operation.name} has no keyword {next(iter(given))!r}; give its data as body")
 
 
-def _form(operation: Operation, shape: Body, given: Mapping[str, object], problems: list[str]) -> Payload | None:
+def _form(
+    operation: Operation, shape: Body, given: Mapping[str, object], problems: Problems, *, validate: bool
+) -> Payload | None:
     file_field, *others = shape.fields
     for name in given:
         if name not in shape.fields:
@@ -151,11 +201,12 @@ def _form(operation: Operation, shape: Body, given: Mapping[str, object], proble
         elif isinstance(value, str | int | float):
             fields.append((name, str(value)))
         else:
-            problems.append(f"{name}: a form field is text, a number or a bool, not {type(value).__name__}")
+            problems.add(name, f"expected a str, a number or a bool, got {type(value).__name__}", "type")
     try:
-        form = Multipart(file_field, file, fields)
+        limit = (operation.caps.bytes or operation.caps.row_bytes) if validate else None
+        form = Multipart(file_field, file, fields, operation=operation.name, limit=limit)
     except QueryError as error:
-        problems.extend(error.problems)
+        problems += error.problems
         return None
     return Payload(form, form.content_type)
 
@@ -165,12 +216,12 @@ class _Builder:
 
     __slots__ = ("problems", "validate")
 
-    def __init__(self, problems: list[str], validate: bool) -> None:
+    def __init__(self, problems: Problems, validate: bool) -> None:
         self.problems = problems
         self.validate = validate
 
-    def problem(self, place: Place, what: str) -> None:
-        self.problems.append(f"body {pointer(place)}: {what}")
+    def problem(self, place: Place, what: str, kind: Literal["value", "type", "required", "range"] = "value") -> None:
+        self.problems.add(pointer(place), what, kind)
 
     # --- the document ---
 
@@ -182,24 +233,22 @@ class _Builder:
         if self.validate and not (isinstance(document, dict) and "data" in document):
             self.problem(
                 None,
-                f"a whole document is wanted, {{'data': {{'type': {resource.type!r}, …}}}}; give attributes as keywords instead",
+                f"expected a whole document, {{'data': {{'type': {resource.type!r}, …}}}}; give attributes as keywords instead",
+                "type",
             )
         return document
 
     def from_keywords(
-        self, operation: Operation, shape: Body, path: Mapping[str, str], given: Mapping[str, object]
+        self, operation: Operation, resource: Resource, own_id: str | None, given: Mapping[str, object]
     ) -> dict[str, object]:
         """The resource object that the keywords make."""
-        resource = shape.resource
-        assert resource is not None  # noqa: S101 - for the type checker: the caller looked
-        from_path = shape.id_from_path
         data: dict[str, object] = {"type": resource.type}
-        if from_path is not None:
-            data["id"] = path[from_path]
-        missing = [name for name in resource.required if name not in given and not (name == "id" and from_path)]
+        if own_id is not None:
+            data["id"] = own_id
+        missing = [name for name in resource.required if name not in given and not (name == "id" and own_id)]
         for name in given:
-            if not _is_keyword(resource, name, from_path):
-                raise unknown_keyword(operation.name, name, _keywords(resource, from_path))
+            if not _is_keyword(resource, name, own_id):
+                raise unknown_keyword(operation.name, name, _keywords(resource, own_id))
         if missing and self.validate:
             names = ", ".join(map(repr, missing))
             raise TypeError(
@@ -218,7 +267,7 @@ class _Builder:
             if value is UNSET:
                 continue
             if not isinstance(name, str):
-                self.problem(place, f"the key {name!r} is no text")
+                self.problem(place, f"a key must be a str, not {shown(name)}", "type")
                 continue
             if name not in known and name not in resource.relationships:
                 name = _keyword_of(resource, name) or name
@@ -228,7 +277,7 @@ class _Builder:
             elif (related := resource.relationships.get(name)) is not None:
                 at: Place = ((place, "relationships"), related.wire)
                 relationships[related.wire] = self.relationship(value, related, at)
-            elif name == "id" and resource.id != "none":
+            elif name == resource.id_keyword and resource.id != "none":
                 data["id"] = self.identifier(value, (place, "id"))
             elif name == "meta" and resource.meta:
                 at = (place, "meta")
@@ -267,12 +316,12 @@ class _Builder:
                 else:
                     texts.append(self.filter_text(member, (place, index)))
             return texts
-        self.problem(place, f"a list of filters is wanted, not {type(value).__name__}")
+        self.problem(place, f"expected a list of filters, got {type(value).__name__}", "type")
         return value
 
     def filter_text(self, value: object, place: Place, *, report: bool = False) -> object:
         if not isinstance(value, str | Filter):
-            self.problem(place, f"a filter is wanted, an expression of F or text, not {type(value).__name__}")
+            self.problem(place, f"expected a filter, an expression of F or a str, got {type(value).__name__}", "type")
             return value
         if self.validate:
             try:
@@ -289,11 +338,15 @@ class _Builder:
         seen: set[str] = set()
         for condition in value.conditions:
             if condition.field in seen:
-                self.problem(place, f"only one condition on {condition.field!r} is allowed here; use a list of values")
+                self.problem(
+                    place, f"only one condition on {shown(condition.field)} is allowed here; use a list of values"
+                )
             seen.add(condition.field)
             if isinstance(condition.value, tuple) and len(condition.value) > _REPORT_VALUES:
                 self.problem(
-                    place, f"{condition.operator} of {condition.field!r} takes at most {_REPORT_VALUES} values here"
+                    place,
+                    f"{condition.operator} of {shown(condition.field)} takes at most {_REPORT_VALUES} values here",
+                    "range",
                 )
 
     # --- identifiers and relationships ---
@@ -335,14 +388,14 @@ class _Builder:
             value = value._wire()
         if isinstance(value, Mapping):
             if "id" not in value:
-                self.problem(place, "a resource identifier needs an 'id'")
+                self.problem(place, "a resource identifier needs an 'id'", "required")
             if "attributes" in value or "relationships" in value or "links" in value:
                 # A whole resource, as it was read, stands for its identifier: Klaviyo takes no more of it here.
                 value = {key: member for key, member in value.items() if key in {"type", "id"}}
             other = value.keys() - {"type", "id", "meta"}
             if self.validate and not other <= _MEMBERS:
                 self.problem(
-                    place, f"a resource identifier has 'id' and 'meta', not {', '.join(sorted(map(str, other)))}"
+                    place, f"a resource identifier has 'id' and 'meta', not {shown(', '.join(sorted(map(str, other))))}"
                 )
             return {"type": kind} | {
                 str(key): self.identifier(member, (place, key))
@@ -360,19 +413,29 @@ class _Builder:
             return str(value)
         if isinstance(value, UUID):
             return str(value)
-        self.problem(place, "an id is a text that is not empty" + ("" if value == "" else f", not {value!r:.60}"))
+        try:
+            stands_for = unwrapped(value)
+        except ValueError as error:
+            self.problem(place, str(error))
+            return value
+        if stands_for is not value:
+            return self.identifier(stands_for, place)
+        if isinstance(value, str):
+            self.problem(place, "an id must not be empty")
+        else:
+            self.problem(place, f"expected an id, a str that is not empty, got {shown(value)}", "type")
         return value
 
     def members(self, value: object, place: Place) -> list[object]:
         if isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | Mapping | Model):
             return list(value)
-        self.problem(place, f"a list is wanted, not {type(value).__name__}")
+        self.problem(place, f"expected a list, got {type(value).__name__}", "type")
         return []
 
     # --- nested resources ---
 
     def nested(self, value: object, nested: Nested, place: Place) -> object:
-        """A value that is a resource or holds one, in the envelope that its place wants."""
+        """A value that is a resource or holds one, in the envelope that belongs there."""
         if value is None:
             return None
         kind = nested.kind
@@ -423,7 +486,7 @@ class _Builder:
             value = {"id": value}
         if not isinstance(value, Mapping):
             self.problem(
-                place, f"a mapping is wanted, the attributes of a {resource.type!r}, not {type(value).__name__}"
+                place, f"expected a mapping, the attributes of a {resource.type!r}, got {type(value).__name__}", "type"
             )
             return value
         if _is_whole(value, resource):
@@ -434,7 +497,7 @@ class _Builder:
             names = {name if name in resource.attributes else _keyword_of(resource, name) or name for name in value}
             for name in resource.required:
                 if name not in names:
-                    self.problem(place, f"{name!r} is missing from this {resource.type!r}")
+                    self.problem(place, f"{name!r} is missing from this {resource.type!r}", "required")
         return data
 
     # --- plain values ---
@@ -447,7 +510,7 @@ class _Builder:
         if kind is float:
             if isfinite(value):
                 return value
-            self.problem(place, f"{value} is no number in JSON")
+            self.problem(place, f"{value} is not a JSON number; leave it out, or give None to clear what is there")
             return None
         try:
             if isinstance(value, Mapping):
@@ -455,7 +518,7 @@ class _Builder:
             if isinstance(value, list | tuple):
                 return [self.plain(member, (place, index)) for index, member in enumerate(value)]
         except RecursionError:
-            self.problem(None, "it is nested too deep, or contains itself")
+            self.problem(None, "it is nested too deeply, or contains itself")
             return None
         return self.other(value, place)
 
@@ -465,7 +528,7 @@ class _Builder:
             if member is UNSET:
                 continue
             if not isinstance(key, str):
-                self.problem(place, f"the key {key!r} is no text")
+                self.problem(place, f"a key must be a str, not {shown(key)}", "type")
                 continue
             made[str.__str__(key)] = self.plain(member, (place, key))
         return made
@@ -474,7 +537,7 @@ class _Builder:
         """Values that are no JSON by themselves."""
         if isinstance(value, Model):
             return self.mapping(value._wire(), place)
-        if isinstance(value, datetime):
+        if isinstance(value, datetime) and not is_missing(value):
             if value.utcoffset() is None:
                 self.problem(
                     place,
@@ -482,7 +545,7 @@ class _Builder:
                     "value.replace(tzinfo=timezone.utc)",
                 )
             return datetime.isoformat(value)
-        if isinstance(value, date | time):
+        if isinstance(value, date | time) and not is_missing(value):
             return value.isoformat()
         if isinstance(value, Enum):
             return self.plain(value.value, place)
@@ -498,12 +561,20 @@ class _Builder:
             return str(value)
         if isinstance(value, set | frozenset):
             return [self.plain(member, place) for member in _ordered(value)]
-        self.problem(place, f"a value of type {type(value).__name__} has no form in JSON")
+        try:
+            stands_for = unwrapped(value)
+        except ValueError as error:
+            self.problem(place, str(error))
+            return None
+        if stands_for is not value:
+            return self.plain(stands_for, place)
+        hint = "; give value.tolist()" if hasattr(value, "tolist") else ""
+        self.problem(place, f"a value of type {type(value).__name__} has no form in JSON{hint}", "type")
         return None
 
     def decimal(self, value: Decimal, place: Place) -> object:
         if not value.is_finite():
-            self.problem(place, f"{value} is no number in JSON")
+            self.problem(place, f"{value} is not a JSON number; leave it out, or give None to clear what is there")
             return None
         if value == value.to_integral_value():
             return int(value)
@@ -541,19 +612,19 @@ def _keyword_of(resource: Resource, wire: str) -> str | None:
     return next((keyword for keyword, related in resource.relationships.items() if related.wire == wire), None)
 
 
-def _is_keyword(resource: Resource, name: str, from_path: str | None) -> bool:
+def _is_keyword(resource: Resource, name: str, own_id: str | None) -> bool:
     return (
         name in resource.attributes
         or name in resource.relationships
-        or (name == "id" and resource.id != "none" and from_path is None)
+        or (name == resource.id_keyword and resource.id != "none" and own_id is None)
         or (name == "meta" and resource.meta)
     )
 
 
-def _keywords(resource: Resource, from_path: str | None) -> list[str]:
+def _keywords(resource: Resource, own_id: str | None) -> list[str]:
     names = [*resource.attributes, *resource.relationships]
-    if resource.id != "none" and from_path is None:
-        names.append("id")
+    if resource.id != "none" and own_id is None:
+        names.append(resource.id_keyword)
     if resource.meta:
         names.append("meta")
     return names

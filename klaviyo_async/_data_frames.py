@@ -1,0 +1,36 @@
+"""Values as data frames give them: what numpy's scalars and pandas' missing values stand for. Needs neither of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["is_missing", "unwrapped"]
+
+_NO_ZONE = "a datetime64 has no time zone, so it names no instant; give an aware one, for instance pandas.Timestamp(value, tz='UTC')"
+
+
+def is_missing(value: Any) -> bool:
+    """Whether this is pandas' NaT or NA, or numpy's NaT. NaT is a datetime to `isinstance`, and prints as one."""
+    return type(value).__name__ in ("NaTType", "NAType") or (
+        type(value).__name__ == "datetime64" and str(value) == "NaT"
+    )
+
+
+def unwrapped(value: Any) -> Any:
+    """The plain value that a numpy scalar stands for; any other value as it is.
+
+    Raises ValueError, with the end of a sentence, for missing values and for times without a zone.
+    """
+    if is_missing(value):
+        raise ValueError(f"{value} is a missing value, which can't be sent; leave it out, or give None")
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind is None or getattr(value, "ndim", None) != 0 or not hasattr(value, "item"):
+        return value
+    if kind == "M":
+        raise ValueError(_NO_ZONE)
+    if kind == "m":
+        # It would become a number or a timedelta, depending on its unit: it stays what it is, and is refused as that.
+        return value
+    item = value.item()
+    # Python has no type for a long double, so that gives itself.
+    return float(item) if type(item) is type(value) else item

@@ -1,0 +1,44 @@
+"""The end of a message about a wrong name: the nearest match and what is allowed. Values are quoted shortened."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["nearest", "shown", "unknown_keyword"]
+
+_LISTED = 12
+_LISTABLE = 100
+_LONGEST = 100
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """The end of a sentence about a wrong name: the nearest match, if any, and the first dozen of what is allowed.
+
+    Where there are more than a hundred (the operations, say), they are not listed.
+    """
+    names = list(allowed)
+    if not names:
+        return " (none are allowed)"
+    # Comparing takes quadratic time; a name that long is not a typing mistake.
+    near = get_close_matches(name, names, 1, 0.5) if len(name) <= _LONGEST else []
+    end = f"; did you mean {near[0]!r}?" if near else ""
+    if len(names) > _LISTABLE:
+        return end
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{end or '.'} Allowed: {', '.join(names[:_LISTED])}{more}"
+
+
+def shown(value: object, longest: int = 80) -> str:
+    """The repr of a value, shortened: it may be megabytes."""
+    # Slicing first: the repr of a long text is as long as the text.
+    text = repr(value[: longest + 1] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= longest else text[:longest] + "…"
+
+
+def unknown_keyword(operation: str, name: str, known: Iterable[str]) -> TypeError:
+    """A TypeError that names the operation, the keyword and the nearest keyword that there is."""
+    return TypeError(f"{operation} has no keyword {shown(name)}{nearest(name, known)}")
