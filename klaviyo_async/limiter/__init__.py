@@ -6,11 +6,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from klaviyo_async.limiter.base import BucketSnapshot, Limiter, Permit, Priority, Snapshot, WindowSnapshot
+    from klaviyo_async.limiter.base import (
+        AccountLimiter,
+        BucketSnapshot,
+        Limiter,
+        Permit,
+        Priority,
+        Snapshot,
+        WindowSnapshot,
+    )
     from klaviyo_async.limiter.local import LocalLimiter
     from klaviyo_async.limiter.redis import RedisLimiter
 
 __all__ = [
+    "AccountLimiter",
     "BucketSnapshot",
     "Limiter",
     "LocalLimiter",

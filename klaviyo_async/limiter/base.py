@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from klaviyo_async.record import frozen
+from attrs import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from klaviyo_async.operation import Operation, ParameterLimit, Rate
 
@@ -25,13 +25,13 @@ class Permit(Protocol):
     """Seconds that `acquire` waited for it."""
 
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
-        """An answer came: Klaviyo has counted the request by now, and its headers tell what is left."""
+        """A response came: Klaviyo has counted the request by now, and its headers show what is left."""
 
     def unsent(self) -> None:
         """The request never left: what it took of the limits comes back at once."""
 
     def lost(self) -> None:
-        """The request was sent, but no answer was seen: it stays spent for as long as Klaviyo may still count it."""
+        """The request was sent, but no response was seen: it stays spent for as long as Klaviyo may still count it."""
 
 
 @frozen(kw_only=True)
@@ -43,9 +43,9 @@ class WindowSnapshot:
     left: int
     """Requests that may be sent at once as far as this rate is concerned."""
     spent: int
-    """Requests of ours that Klaviyo may still count in the window we would send into, those without an answer included."""
+    """Requests of ours that Klaviyo may still count in the window we would send into, those without a response included."""
     foreign: int
-    """Requests of other clients of the account that the answers told of, counted the same way."""
+    """Requests of other clients of the account that responses showed, counted the same way."""
     reserved: int
     """How much of the rate is left to others, because they were seen using it."""
     next_in: float | None
@@ -65,7 +65,7 @@ class BucketSnapshot:
     windows: tuple[WindowSnapshot, ...]
     """Burst, steady and, where there is one, daily."""
     in_flight: int
-    """Requests sent whose answer has not come."""
+    """Requests sent whose response has not come."""
     waiting: Mapping[Priority, int]
     """How many calls wait for this bucket."""
     frozen_for: float
@@ -85,6 +85,8 @@ class Snapshot:
     """Every bucket that was used so far, by account and name."""
     shared: bool | None = None
     """For `RedisLimiter`: whether the limits are shared through Redis right now. None for a local limiter."""
+    limiters: int | None = None
+    """In a survey of Redis: how many limiters (one a process and credential, mostly) took part lately."""
 
     @property
     def waiting(self) -> Mapping[Priority, int]:
@@ -119,10 +121,56 @@ class Limiter(ABC):
         `max_wait`, where a daily limit is spent. Cancelling costs nothing.
         """
 
+    def take(
+        self,
+        account: str,  # noqa: ARG002 - for limiters that can
+        operation: Operation,  # noqa: ARG002
+        triggered: Sequence[ParameterLimit] = (),  # noqa: ARG002
+    ) -> Permit | None:
+        """A permit where there is one at once and nobody waits for it, None where `acquire` must be awaited.
+
+        It saves the coroutine of the common case. A limiter that can't decide without waiting always gives None.
+        """
+        return None
+
     @abstractmethod
-    def snapshot(self) -> Snapshot:
-        """What is left of each bucket, and who waits."""
+    def snapshot(self, accounts: Collection[str] | None = None) -> Snapshot:
+        """What is left of each bucket and who waits, for these accounts (digests); None for all."""
+
+    async def survey(self, accounts: Collection[str] | None = None) -> Snapshot:
+        """As `snapshot`, with what other processes used where the limiter shares limits with them."""
+        return self.snapshot(accounts)
+
+    def reset(self, accounts: Collection[str] | None = None) -> None:  # noqa: ARG002 - see the last sentence
+        """Forget what headers and 429s taught us of these accounts (None for all): pauses, other clients, lowered limits.
+
+        Requests of our own stay spent. A limiter that learns nothing has nothing to forget.
+        """
+        return
 
     async def close(self) -> None:
-        """Let go of what the limiter holds (connections). Limits that other clients share go on."""
+        """Close the limiter's connections. Limits that other clients share stay as they are."""
         return
+
+
+class AccountLimiter:
+    """A limiter as seen by one client: only the buckets of the client's own accounts."""
+
+    def __init__(self, limiter: Limiter, accounts: Collection[str]) -> None:
+        self._limiter = limiter
+        self._accounts = accounts
+
+    def snapshot(self) -> Snapshot:
+        """What is left of each bucket, and who waits."""
+        return self._limiter.snapshot(self._accounts)
+
+    async def survey(self) -> Snapshot:
+        """What is left of each bucket with what other processes used: `RedisLimiter` asks Redis; others know only their own."""
+        return await self._limiter.survey(self._accounts)
+
+    def reset(self) -> None:
+        """Forget what headers and 429s taught us: pauses, other clients of the account, lowered limits."""
+        self._limiter.reset(self._accounts)
+
+    def __repr__(self) -> str:
+        return f"AccountLimiter({self._limiter!r})"

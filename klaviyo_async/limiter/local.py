@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
-from difflib import get_close_matches
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from klaviyo_async._did_you_mean import nearest
 from klaviyo_async.errors import ConfigurationError
+from klaviyo_async.limiter._scheduler import Scheduler
 from klaviyo_async.limiter.base import Limiter
-from klaviyo_async.limiter.book import Book
-from klaviyo_async.operation import Rate
+from klaviyo_async.operation import OperationTable, Rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from klaviyo_async.limiter.base import Priority, Snapshot
-    from klaviyo_async.limiter.book import LocalPermit
-    from klaviyo_async.limiter.line import Line
+    from klaviyo_async.limiter._queue import Queue
+    from klaviyo_async.limiter.base import Permit, Priority, Snapshot
     from klaviyo_async.operation import Operation, ParameterLimit
 
-log = logging.getLogger("klaviyo_async")
+log: logging.Logger = logging.getLogger("klaviyo_async")
 
-_MANY = 4096
 _WINDOWS = {"burst": 1, "steady": 60, "daily": 86400}
 _RATE = re.compile(r"([1-9][0-9]{0,8})/([smhd])")
 
-_process_book: Book | None = None
+_process_scheduler: Scheduler | None = None
 
 
 class LocalLimiter(Limiter):
-    """Keeps one process within Klaviyo's limits, without ever being answered 429 while it is alone on the account.
+    """Keeps one process within Klaviyo's limits, without ever being refused with 429 while it is alone on the account.
 
     All local limiters of a process share their buckets: what counts is the account, not the object. `overrides` are for
     accounts with other limits than the documents say, by operation: ``{"get_profiles": {"burst": "150/s", "steady": "1500/m"}}``;
@@ -45,9 +45,9 @@ class LocalLimiter(Limiter):
         self, overrides: Mapping[str, Mapping[str, str]] | None = None, *, clock: Callable[[], float] | None = None
     ) -> None:
         self._overrides = parse_overrides(overrides or {})
-        self._book = Book(clock) if clock is not None else _shared_book()
-        self._lines: dict[object, Line] = {}
-        self._drop_at = _MANY
+        self._scheduler = Scheduler(clock) if clock is not None else _shared_scheduler()
+        self._mark = object()
+        """What is in `Queue.tuned` of the queues whose buckets have the rates of our overrides."""
 
     async def acquire(
         self,
@@ -57,37 +57,51 @@ class LocalLimiter(Limiter):
         *,
         priority: Priority = "interactive",
         max_wait: float | None = None,
-    ) -> LocalPermit:
+    ) -> Permit:
         """See `Limiter.acquire`."""
-        key = (account, operation.name, tuple(triggered)) if triggered else (account, operation.name)
-        line = self._lines.get(key)
-        if line is None or line.dropped:
-            if len(self._lines) > self._drop_at:
-                self._lines = {other: kept for other, kept in self._lines.items() if not kept.dropped}
-                self._drop_at = max(_MANY, 2 * len(self._lines))
-            line = self._lines[key] = find_line(
-                self._book, self._overrides, key=key, account=account, operation=operation, triggered=triggered
-            )
-        return await self._book.acquire(line, priority, max_wait)
+        return await self._scheduler.acquire(self._queue(account, operation, triggered), priority, max_wait)
 
-    def snapshot(self) -> Snapshot:
-        """See `Limiter.snapshot`: the buckets of the whole process."""
-        return self._book.snapshot()
+    def take(self, account: str, operation: Operation, triggered: Sequence[ParameterLimit] = ()) -> Permit | None:
+        """See `Limiter.take`."""
+        queue = None if triggered else self._scheduler.queues.get((account, operation.name))
+        if queue is None or (self._overrides and self._mark not in queue.tuned):
+            queue = self._queue(account, operation, triggered)
+        return self._scheduler.take(queue)
+
+    def _queue(self, account: str, operation: Operation, triggered: Sequence[ParameterLimit]) -> Queue:
+        key = (account, operation.name, tuple(triggered)) if triggered else (account, operation.name)
+        queue = self._scheduler.queues.get(key)
+        overridden = bool(self._overrides) and operation.name in self._overrides
+        if queue is None or (overridden and self._mark not in queue.tuned):
+            queue = find_queue(
+                self._scheduler, self._overrides, key=key, account=account, operation=operation, triggered=triggered
+            )
+            if overridden:
+                queue.tuned.add(self._mark)
+        return queue
+
+    def snapshot(self, accounts: Collection[str] | None = None) -> Snapshot:
+        """See `Limiter.snapshot`. Without `accounts`, the buckets of the whole process."""
+        return self._scheduler.snapshot(accounts)
+
+    def reset(self, accounts: Collection[str] | None = None) -> None:
+        """See `Limiter.reset`. Without `accounts`, for the whole process."""
+        self._scheduler.reset(accounts)
 
     def __repr__(self) -> str:
         return f"LocalLimiter(overrides={sorted(self._overrides)})" if self._overrides else "LocalLimiter()"
 
 
-def find_line(
-    book: Book,
+def find_queue(
+    scheduler: Scheduler,
     overrides: Mapping[str, Mapping[str, Rate]],
     *,
     key: object,
     account: str,
     operation: Operation,
     triggered: Sequence[ParameterLimit],
-) -> Line:
-    """The line in `book` for calls like this one, its buckets made with their rates."""
+) -> Queue:
+    """The queue in `scheduler` for calls like this one, its buckets made with their rates."""
     changed = overrides.get(operation.name, {})
     limits = {
         "burst": operation.limits.burst,
@@ -99,10 +113,10 @@ def find_line(
     extra = [
         (f"{limit.resource}: {limit.parameter}={limit.value}", tuple(map(Rate, limit.rates))) for limit in triggered
     ]
-    line = book.line(key, account, operation.name, rates, extra)
+    queue = scheduler.queue(key, account, operation.name, rates, extra)
     if changed:
-        book.retune(line, rates)
-    return line
+        scheduler.retune(queue, rates)
+    return queue
 
 
 def parse_overrides(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Rate]]:
@@ -117,7 +131,7 @@ def parse_overrides(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, dic
         for kind, text in rates.items():
             where = f"overrides[{name!r}][{kind!r}]"
             if kind not in _WINDOWS:
-                raise ConfigurationError(f"{where}: there is no such rate; use burst, steady or daily.")
+                raise ConfigurationError(f"{where}: there is no such rate{nearest(str(kind), _WINDOWS)}")
             match = _RATE.fullmatch(text) if isinstance(text, str) else None
             if match is None or Rate(text).seconds != _WINDOWS[kind]:
                 unit = {"burst": "s", "steady": "m", "daily": "d"}[kind]
@@ -132,23 +146,22 @@ def _operation_name(name: str) -> str:
     """The operation that an override names, maybe by an alias; a name that none has is pointed out, for it changes nothing."""
     from klaviyo_async.operation_table import operations  # noqa: PLC0415 - only where there are overrides
 
-    # Method and path, "GET /api/things", name what the table doesn't have.
-    if name in operations or " " in name:
+    tables = (operations, *OperationTable.loaded)  # the shipped one first: another revision may use its names otherwise
+    # Method and path, "GET /api/things", name what no table has.
+    if " " in name or any(name in table for table in tables):
         return name
-    for operation in operations.values():
-        if name in operation.aliases:
-            return operation.name
-    near = get_close_matches(name, operations, 1)
-    log.warning(
-        "overrides[%r] changes nothing: there is no such operation%s",
-        name,
-        f"; did you mean {near[0]!r}?" if near else ".",
-    )
+    for table in tables:
+        with contextlib.suppress(ImportError):  # a package that was there and is no more names nothing
+            for operation in table.values():
+                if name in operation.aliases:
+                    return operation.name
+    known = dict.fromkeys(chain.from_iterable(tables))
+    log.warning("overrides[%r] changes nothing: there is no such operation%s", name, nearest(name, known) or ".")
     return name
 
 
-def _shared_book() -> Book:
-    global _process_book  # noqa: PLW0603 - one book for the process is the point
-    if _process_book is None:
-        _process_book = Book()
-    return _process_book
+def _shared_scheduler() -> Scheduler:
+    global _process_scheduler  # noqa: PLW0603 - one scheduler for the process is the point
+    if _process_scheduler is None:
+        _process_scheduler = Scheduler()
+    return _process_scheduler

@@ -6,15 +6,15 @@ The server counts in fixed windows of length w, and refuses what passes C in one
 nor when it counts a request; only that it does so at some time c with ``sent <= c <= answered``. So:
 
     A request spends one of C tokens when it is sent. The token comes back at the earlier of
-      (a) w after the answer, and
-      (b) the first time at which a window boundary later than the answer has certainly passed (see `phase`).
+      (a) w after the response, and
+      (b) the first time at which a window boundary later than the response has certainly passed (see `_phase`).
 
 Take two requests i and j where i's token was back when j was sent. By (a) ``c_j >= sent_j >= answered_i + w >= c_i + w``; by
 (b) there is a boundary b with ``c_i <= answered_i < b <= sent_j <= c_j``. Either way the server counts them in different windows.
 Now take all requests that the server counts in one window, and of them the one sent last. When it was sent, none of the others
 had its token back, or it would have been counted in another window; and it took a token itself. So they are C at most.
 
-Nothing was assumed about the latency, its symmetry, or the order of arrival. A request without an answer never gives its token
+Nothing was assumed about the latency, its symmetry, or the order of arrival. A request without a response never gives its token
 back until it is called lost, and then only after the server can no longer count it: see `Window.spend`. Rule (a) holds also
 for windows that begin with the first request that comes; (b) is for windows on a fixed grid.
 
@@ -28,16 +28,19 @@ What it costs: blind to the phase, each token serves once in w + latency, which 
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING
 
-from klaviyo_async.limiter.phase import DRIFT, SKEW, Phase
+from klaviyo_async.limiter._phase import DRIFT, SKEW, Phase
 
 if TYPE_CHECKING:
-    from klaviyo_async.limiter.headers import Reading
+    from klaviyo_async.limiter._readings import Reading
     from klaviyo_async.operation import Rate
 
+_BLUR = 2
+"""Seconds within which `RateLimit-Reset` tells a boundary, so it says nothing about shorter windows."""
 _REMEMBERED = 8
-"""Answers that a new one is compared with, to find the boundary between two of them."""
+"""Responses that a new one is compared with, to find the boundary between two of them."""
 _LONGEST_RESERVE = 3600
 """Windows longer than this leave no share to others ahead of time: what is not used today is gone tomorrow."""
 _CALM = 60.0
@@ -45,9 +48,11 @@ _CALM = 60.0
 
 
 class Window:
-    """One rate of a bucket. Requests without an answer are counted by the bucket, once for all its windows."""
+    """One rate of a bucket. Requests without a response are counted by the bucket, once for all its windows."""
 
     __slots__ = (
+        "_due",
+        "_lowest",
         "_next_try",
         "_recent",
         "_step",
@@ -55,6 +60,8 @@ class Window:
         "capacity",
         "count",
         "foreign",
+        "length",
+        "limit",
         "phase",
         "proven",
         "rate",
@@ -70,7 +77,7 @@ class Window:
     def __init__(self, rate: Rate, now: float, *, share: float = 1.0) -> None:
         self.begun = now
         self.spent: deque[float] = deque()
-        """Times of the answers whose tokens are not back yet, ascending."""
+        """Times of the responses whose tokens are not back yet, ascending."""
         self.foreign: deque[float] = deque()
         """The same for requests of others: the times when we learned of them."""
         self.taken = 0
@@ -81,45 +88,79 @@ class Window:
         """Tokens left to others, once they were seen."""
         self.proven = 0
         """How many of ours fitted beside the others before the reserve was last lowered."""
+        self._due = inf
+        """No token of `spent` comes back before; as late as is known without looking again."""
         self._step = 0
         self._next_try = 0.0
         self._recent: deque[tuple[float, float, int]] = deque(maxlen=_REMEMBERED)
+        self._lowest: float = inf
+        """No response in `_recent` had less remaining: one with less has nothing to be compared with."""
         self.retune(rate, share)
 
     def retune(self, rate: Rate, share: float = 1.0) -> None:
         """Take another rate (an override), or a share of it; what is spent stays spent."""
         self.rate = rate
+        self.limit = rate.count
+        self.length = rate.seconds
+        """Seconds of the window that the rate names; `seconds` is longer where our share is less than one request."""
         self.share = share
-        self.phase = Phase(rate.seconds)
+        self.phase = Phase(self.length)
         self._recent.clear()
-        self._allow(rate.count)
+        self._allow(self.limit)
+
+    def reset(self) -> None:
+        """Forget what responses taught us; our own requests stay spent."""
+        self.released += len(self.foreign)
+        self.foreign.clear()
+        self.reserve = self.proven = 0
+        self.retune(self.rate, self.share)
+
+    def set_share(self, share: float) -> None:
+        """Take only a share of the rate; what was learned of it stays known."""
+        self.share = share
+        self._allow(self.count)
 
     def _allow(self, count: int) -> None:
         """Set what one window holds for us. A share below one request becomes one request in several windows."""
         self.count = count
         allowed = count * self.share
         self.capacity = max(1, int(allowed + 1e-9))
-        self.seconds = self.rate.seconds * max(1.0, 1.0 / allowed)
+        self.seconds = self.length * max(1.0, 1.0 / allowed)
         self.span = window_span(self.seconds)
+        self._due = -inf
 
     # -- what is left --------------------------------------------------------------------------------------------------------
 
     def release(self, answered: float) -> float:
-        """When the token of a request answered then comes back."""
+        """When the token of a request whose response came then comes back."""
         due = answered + self.span
-        if self.phase.known and self.seconds == self.phase.seconds:
-            return min(due, self.phase.boundary_after(answered))
+        phase = self.phase
+        if phase.known and self.seconds == phase.seconds:
+            boundary = phase.boundary_after(answered)
+            if boundary < due:
+                return boundary
         return due
 
     def left(self, now: float, in_flight: int) -> int:
         """Tokens there are now."""
-        spent, foreign = self.spent, self.foreign
-        while spent and self.release(spent[0]) <= now:
+        if now >= self._due:
+            self._take_back(now)
+        if self.foreign or self.reserve:
+            return self._left_beside_others(now, in_flight)
+        return self.capacity - in_flight - len(self.spent)
+
+    def _take_back(self, now: float) -> None:
+        """Take back the tokens that are due, and note when the next one is."""
+        spent = self.spent
+        due = self._due
+        if due == -inf and spent:
+            due = self.release(spent[0])
+        while spent and due <= now:
             spent.popleft()
             self.released += 1
-        if foreign or self.reserve:
-            return self._left_beside_others(now, in_flight)
-        return self.capacity - in_flight - len(spent)
+            if spent:
+                due = self.release(spent[0])
+        self._due = due if spent else inf
 
     def _left_beside_others(self, now: float, in_flight: int) -> int:
         foreign = self.foreign
@@ -139,11 +180,15 @@ class Window:
         return room
 
     def next_release(self, now: float) -> float | None:
-        """When the next token comes back; None where that depends on an answer."""
+        """When the next token comes back; None where that depends on a response."""
         times = [self.release(queue[0]) for queue in (self.spent, self.foreign) if queue]
         if self.reserve > len(self.foreign):
             times.append(max(self._next_try, now))
         return min(times, default=None)
+
+    def comes_back(self, place: int, now: float) -> float:
+        """When so many tokens and one more have come back of those that are spent now; a window from now for more than these."""
+        return self.release(self.spent[place]) if place < len(self.spent) else now + self.span
 
     def wait_for(self, tokens: int, now: float, in_flight: int, pace: float = 0.0) -> float:
         """An estimate: seconds until that many tokens will have been there, if one is spent each `pace` seconds at most."""
@@ -155,15 +200,22 @@ class Window:
         if place < len(self.spent):
             first = max(0.0, self.release(self.spent[place]) - now)
         else:
-            # What has no answer comes back one window from now at the earliest; what isn't sent, a window after its turn.
+            # What has no response comes back one window from now at the earliest; what isn't sent, a window after its turn.
             first = self.span + max(0, place - len(self.spent) - in_flight) * pace
         return first + rounds * self.span
 
     # -- what is spent -------------------------------------------------------------------------------------------------------
 
     def spend(self, answered: float) -> None:
-        """A request was answered then. For a lost one, `answered` is in the future: the last time it may be counted."""
-        _put(self.spent, answered)
+        """A response came then. For a lost request, `answered` is in the future: the last time it may be counted."""
+        spent = self.spent
+        if not spent:
+            self._due = self.release(answered)
+        if spent and spent[-1] > answered:
+            _put(spent, answered)
+            self._due = -inf
+        else:
+            spent.append(answered)
 
     def unspend(self) -> None:
         """The token of a request that never left is back."""
@@ -178,28 +230,58 @@ class Window:
     # -- what is learned -----------------------------------------------------------------------------------------------------
 
     def learn(self, reading: Reading, sent: float, answered: float, released_when_sent: int) -> int:
-        """Take in what an answer says of this window; gives the number of requests of others that it tells of.
+        """Take in what a response says of this window; gives the number of requests of others that it shows.
 
         Counted by then are at most those of ours (and of others, as far as we know) that were taken by now and had not come back
         when this request was sent: what had come back is in an earlier window. What is counted beyond them is foreign.
         """
         remaining, reset = reading.remaining, reading.reset
-        # Klaviyo has the last word where it allows less than its document says; more has to be said by an override.
-        if (count := max(1, min(self.rate.count, reading.count))) != self.count:
+        # Klaviyo has the final say where it allows less than its document says; for more there must be an override.
+        if reading.count != self.count and (count := max(1, min(self.limit, reading.count))) != self.count:
             self._recent.clear()
             self._allow(count)
-        if reset is not None:
+        if reset is not None and self.length > _BLUR:
             # Rounded up, down or to the nearest: the boundary is within 1 s of what it says, seen from the time of counting.
-            self.phase.learn(sent + reset - 1, answered + reset + 1, answered)
+            self._learn_boundary(sent + reset - 1, answered + reset + 1, answered)
         if remaining is None:
             return 0
-        for other_sent, other_answered, other_remaining in self._recent:
-            # Within a window `remaining` only falls. Two with the same number, or a higher one in a request that was sent after
-            # the other's answer, were counted in different windows: a boundary lies between the two.
-            if remaining == other_remaining or (remaining > other_remaining and other_answered < sent):
-                self.phase.learn(min(sent, other_sent), max(answered, other_answered), answered)
+        if remaining >= self._lowest:
+            self._compare(remaining, sent, answered)
+        self._lowest = min(self._lowest, remaining)
         self._recent.append((sent, answered, remaining))
         return max(0, reading.count - remaining - (self.taken - released_when_sent))
+
+    def _compare(self, remaining: int, sent: float, answered: float) -> None:
+        """Find a boundary between this response and an earlier one.
+
+        Within a window `remaining` only falls. Two with the same number, or a higher one in a request that was sent after the
+        other's response, were counted in different windows: a boundary lies between the two. All these intervals end now, so the
+        one that begins last lies in all the others, and says all that they say. Those who were sent no later than it began can
+        only give longer ones from now on, and are forgotten.
+        """
+        begin = -inf
+        for other_sent, other_answered, other_remaining in self._recent:
+            if other_sent > begin and (
+                remaining == other_remaining or (remaining > other_remaining and other_answered < sent)
+            ):
+                begin = other_sent
+        if begin != -inf:
+            begin = min(begin, sent)
+            self._learn_boundary(begin, answered, answered)
+            self._recent = deque([one for one in self._recent if one[0] > begin], _REMEMBERED)
+        self._lowest = min([one[2] for one in self._recent], default=inf)
+
+    def _learn_boundary(self, early: float, late: float, now: float) -> None:
+        if self.phase.learn(early, late, now):
+            self._due = -inf
+
+    def lose_phase(self, now: float | None = None) -> None:
+        """The boundaries aren't where we thought. `now` where that was a mistake of learning, which then pauses."""
+        if now is None:
+            self.phase.restart()
+        else:
+            self.phase.forget(now)
+        self._due = -inf
 
     def share_with_others(self, now: float) -> None:
         """Others are at work on this account: leave them, from now on, what they were seen using."""
@@ -224,7 +306,7 @@ class Window:
         return (ours + max(len(self.foreign), self.reserve)) / self.capacity
 
     def _ours_in_window(self, now: float, rest: float) -> int:
-        """How many of ours were answered in the window that ends in `rest` seconds (which may be 1 s off)."""
+        """How many of our requests got their response in the window that ends in `rest` seconds (which may be 1 s off)."""
         began = now - min(self.seconds, max(0.0, self.seconds - rest + 1))
         return sum(1 for answered in self.spent if answered >= began)
 
@@ -236,7 +318,7 @@ class Window:
 
 
 def window_span(seconds: float) -> float:
-    """How long after its answer a request may share a window of that length with one sent then, clocks being what they are."""
+    """How long after its response a request may share a window of that length with one sent then, clocks being what they are."""
     return seconds * (1 + DRIFT) + SKEW
 
 

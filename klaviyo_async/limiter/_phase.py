@@ -14,13 +14,15 @@ DRIFT = 5e-4
 """Seconds per second by which the server's clock may run faster or slower than ours (NTP slews by at most this much)."""
 SKEW = 0.05
 """Seconds by which the clocks of the server's machines may differ: evidence is of one machine, the next request of another."""
+_WORTH = 0.005
+"""Seconds by which evidence must narrow down what is known to be taken in: else each would, by undoing the drift of the last second."""
 _LONGEST_PAUSE = 3600.0
 
 
 class Phase:
     """The interval in which a boundary of the windows of one length lies, or None while nothing useful is known."""
 
-    __slots__ = ("_early", "_late", "_pause", "_resume", "known", "seconds")
+    __slots__ = ("_between", "_early", "_late", "_next", "_pause", "_resume", "known", "seconds")
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -29,34 +31,52 @@ class Phase:
         self._late = 0.0
         self._pause = 2.0 * seconds
         self._resume = float("-inf")
+        self._between = (0.0, 0.0)
+        """For moments from the first up to the second of these, `_next` is what `boundary_after` gave."""
+        self._next = 0.0
 
     @property
     def uncertainty(self) -> float:
         """Length of the interval in seconds, at the time of the evidence."""
         return self._late - self._early + 2 * SKEW
 
-    def learn(self, early: float, late: float, now: float) -> None:
-        """A boundary lies in ``[early, late]`` (our clock). `now` is for the pause after a contradiction."""
+    def learn(self, early: float, late: float, now: float) -> bool:
+        """A boundary lies in ``[early, late]`` (our clock). Gives whether that changed what is known.
+
+        `now` is for the pause after a contradiction.
+        """
         if late - early + 2 * SKEW >= self.seconds or now < self._resume:
-            return  # true of every phase, or we have lost faith
+            return False  # true of every phase, or learning pauses
         if not self.known:
-            self._early, self._late, self.known = early, late, True
-            return
+            self._set(early, late)
+            return True
         nearest = round(((early + late) - (self._early + self._late)) / 2 / self.seconds)
+        known_early, known_late = self._moved(nearest)
+        if (
+            max(early - known_early, 0.0) + max(known_late - late, 0.0) < _WORTH
+            and early <= known_late
+            and known_early <= late
+        ):
+            return False  # most evidence by far: it says no more than is known
         moved = [self._moved(nearest + by) for by in (-1, 0, 1)]
         common = [(max(old[0], early), min(old[1], late)) for old in moved if max(old[0], early) <= min(old[1], late)]
         if len(common) == 1:
-            self._early, self._late = common[0]
+            self._set(*common[0])
         elif common:
             # Two wide intervals can meet twice around the circle; then only the shorter of them is kept, as it is.
-            if late - early < moved[1][1] - moved[1][0]:
-                self._early, self._late = early, late
-        elif (gap := max(moved[1][0], early) - min(moved[1][1], late)) <= SKEW:
+            if late - early >= known_late - known_early:
+                return False
+            self._set(early, late)
+        elif (gap := max(known_early, early) - min(known_late, late)) <= SKEW:
             # Two machines whose clocks differ as much as we allow for: the boundary is between the two, give or take.
-            self._late = max(moved[1][0], early)
-            self._early = self._late - gap
+            self._set(max(known_early, early) - gap, max(known_early, early))
         else:
             self.forget(now)
+        return True
+
+    def _set(self, early: float, late: float) -> None:
+        self._early, self._late, self.known = early, late, True
+        self._between = (0.0, 0.0)
 
     def forget(self, now: float) -> None:
         """Drop what is known, and learn nothing for a while: something about it was wrong."""
@@ -70,11 +90,17 @@ class Phase:
 
     def boundary_after(self, moment: float) -> float:
         """The first time at which a boundary later than `moment` has certainly passed. Only while something is known."""
+        begin, end = self._between
+        if begin <= moment < end:
+            return self._next
         windows = floor((moment - self._early) / self.seconds) - 1
+        begin = moment
         while True:
             early, late = self._moved(windows)
             if early - SKEW > moment:
-                return late + SKEW
+                self._between, self._next = (begin, early - SKEW), late + SKEW
+                return self._next
+            begin = early - SKEW
             windows += 1
 
     def _moved(self, windows: int) -> tuple[float, float]:

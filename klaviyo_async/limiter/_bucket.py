@@ -5,11 +5,13 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from klaviyo_async._retry import PATIENCE
+from klaviyo_async.limiter._readings import DAY
+from klaviyo_async.limiter._window import Window
 from klaviyo_async.limiter.base import BucketSnapshot, WindowSnapshot
-from klaviyo_async.limiter.window import Window
 
 if TYPE_CHECKING:
-    from klaviyo_async.limiter.headers import Reading
+    from klaviyo_async.limiter._readings import Reading
     from klaviyo_async.operation import Rate
 
 _SHARED = 300.0
@@ -19,7 +21,14 @@ _AT_ONCE = 64
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 _LONGEST_FREEZE = 86_400.0 + 60.0
-_SHORT = 10.0
+_SECONDS = 10.0
+"""Windows shorter than this are not spread over."""
+_SHORT = 120.0
+"""Windows up to this length are waited for, whoever waits before."""
+MOMENT = 5.0
+"""Seconds for which a call waits until a daily limit has a token again."""
+_LEARNED = 3600.0
+"""Seconds after its last request for which a bucket is kept because of what responses taught us."""
 _MARGIN = 0.05
 """Seconds after `Retry-After`: the clocks of the server's machines differ a little."""
 
@@ -37,12 +46,14 @@ class Bucket:
         "interactive_run",
         "is_operation",
         "key",
-        "lines",
         "name",
         "not_before",
         "number",
+        "pauses_in_a_row",
+        "queues",
         "shared_until",
-        "unanswered_pauses",
+        "used",
+        "used_by",
         "waiting",
         "wake",
         "windows",
@@ -60,14 +71,18 @@ class Bucket:
         self.frozen_until = float("-inf")
         self.shared_until = float("-inf")
         self.cap: int | None = None
-        """After a 429: how many may be unanswered at once. Doubles with each success until it is of no account."""
-        self.unanswered_pauses = 0
-        """429s in a row that named no time."""
-        self.lines: dict[Any, None] = {}
-        """Lines with someone waiting who needs this bucket."""
+        """After a 429: how many may be in flight. One more with each success, so twice as many with each round trip, until the cap is lifted."""
+        self.pauses_in_a_row = 0
+        """How many 429s in a row named no time."""
+        self.queues: dict[Any, None] = {}
+        """The `Queue`s in which someone waits for this bucket (of any type here: queues are made of buckets)."""
         self.waiting = [0, 0]
         self.interactive_run = 0
         """How often in a row interactive calls went first while a bulk call waited here."""
+        self.used = now
+        """When it was last taken from."""
+        self.used_by: list[Any] = []
+        """All `Queue`s that need it."""
         self.wake: float | None = None
         """When the timer looks at this bucket again."""
 
@@ -79,12 +94,15 @@ class Bucket:
         self.windows += tuple(Window(rate, now, share=share) for rate in rates[len(self.windows) :])
 
     def idle(self, now: float) -> bool:
-        """Whether a new bucket would be the same."""
-        return (
-            not (self.in_flight or self.lines)
-            and now >= self.frozen_until
-            and all(window.left(now, 0) == window.rate.count and not window.reserve for window in self.windows)
-        )
+        """Whether it can be forgotten: a new one would be the same, or differ only in what was learned too long ago."""
+        if self.in_flight or self.queues or now < self.frozen_until:
+            return False
+        learned = now < self.used + _LEARNED
+        for window in self.windows:
+            window.left(now, 0)  # takes back what is due
+            if window.spent or window.foreign or (learned and (window.reserve or window.count < window.limit)):
+                return False
+        return True
 
     # -- taking and giving back ----------------------------------------------------------------------------------------------
 
@@ -98,19 +116,21 @@ class Bucket:
             least = self.cap - in_flight
         for window in self.windows:
             left = window.left(now, in_flight)
-            least = min(least, left)
+            if left < least:  # noqa: PLR1730 - min() costs as much as all the rest
+                least = left
         return least
 
-    def take(self, now: float) -> tuple[int, ...]:
-        """A request is about to be sent. Gives what each window needs to know again when its answer has come."""
+    def take(self, now: float) -> list[int]:
+        """A request is about to be sent. Gives what each window needs to know again when its response has come."""
         self.in_flight += 1
+        self.used = now
         if now < self.shared_until:
             self.not_before = max(self.not_before, now + self._gap())
         seen = []
         for window in self.windows:
             window.taken += 1
             seen.append(window.released)
-        return tuple(seen)
+        return seen
 
     def give_back(self) -> None:
         """That request never left."""
@@ -125,7 +145,7 @@ class Bucket:
             window.spend(counted_by)
 
     def next_change(self, now: float) -> float | None:
-        """When there may be room again, for one that has none now; None where that takes an answer."""
+        """When there may be room again, for one that has none now; None where that takes a response."""
         due = self.not_before
         if self.cap is not None and self.in_flight >= self.cap:
             return None
@@ -139,44 +159,70 @@ class Bucket:
 
     def wait_for(self, tokens: int, now: float) -> float:
         """An estimate: seconds until that many more requests will have been let through."""
+        return self.forecast(tokens, now)[0]
+
+    def forecast(self, tokens: int, now: float) -> tuple[float, Window | None]:
+        """`wait_for`, and the window that it is due to; None where that is a pause."""
         wait = max(0.0, self.not_before - now)
         pace = self._gap() if now < self.shared_until else 0.0
         wait += pace * (tokens - 1)
+        cause = None
         for window in self.windows:  # the shortest first: it sets the pace at which the longer ones are spent
-            wait = max(wait, window.wait_for(tokens, now, self.in_flight, pace))
+            longer = window.wait_for(tokens, now, self.in_flight, pace)
+            if longer > wait:
+                wait, cause = longer, window
             pace = max(pace, window.span / window.capacity)
-        return wait
+        return wait, cause
 
-    def exhausted_for(self, tokens: int, now: float, *, longer_than: float) -> float | None:
-        """Seconds until that many tokens, where a window longer than `longer_than` or a freeze that long stands against it."""
-        if self.frozen_until - now > longer_than:
-            return self.frozen_until - now
-        waits = [
-            window.wait_for(tokens, now, self.in_flight)
-            for window in self.windows
-            if window.seconds > longer_than and window.left(now, self.in_flight) < tokens
-        ]
-        return max(waits, default=None)
+    def too_long(self, tokens: int, now: float) -> tuple[float, str] | None:
+        """Seconds until that many tokens, and why, where that is longer than a call waits by itself; else None.
+
+        A call waits out a pause of up to `PATIENCE` seconds, and the windows of a second and a minute however many wait before
+        it. For a window of a day it waits a moment.
+        """
+        frozen = self.frozen_until - _MARGIN - now
+        if frozen > PATIENCE + _MARGIN:
+            return frozen, "Klaviyo asked for a pause"
+        for window in self.windows:
+            patience = MOMENT if window.length >= DAY else PATIENCE
+            if window.length > _SHORT and window.left(now, self.in_flight) < tokens:
+                wait = max(self.not_before - now, window.wait_for(tokens, now, self.in_flight))
+                if wait > patience:
+                    kind = "daily limit" if window.length >= DAY else f"limit {window.rate}"
+                    return wait, f"the {kind} of {self.name} is spent"
+        return None
+
+    def reason(self, tokens: int, now: float) -> tuple[float, str]:
+        """Seconds until that many tokens, and what they wait for, in words."""
+        wait, window = self.forecast(tokens, now)
+        if now < self.frozen_until:
+            what = "Klaviyo asked for a pause (429)"
+        elif window is None:
+            what = "requests are spread out beside other clients of the account"
+        else:
+            what = f"{window.rate} spent"
+        if not self.is_operation:
+            what += f" of {self.name}"
+        return wait, what if tokens < 2 else f"{what}, {tokens - 1:,} waiting before it"
 
     def _gap(self) -> float:
         """Seconds between two requests while others use the account: our part of the window, evenly."""
         return max(
-            (w.seconds / (w.capacity - w.reserve + 1) for w in self.windows if _SHORT <= w.seconds <= 3600),
+            (w.seconds / (w.capacity - w.reserve + 1) for w in self.windows if _SECONDS <= w.seconds <= 3600),
             default=0.0,
         )
 
     # -- learning ------------------------------------------------------------------------------------------------------------
 
-    def learn(self, reading: Reading, sent: float, now: float, seen: tuple[int, ...]) -> None:
-        """Take in what an answer says of one of the windows."""
+    def learn(self, reading: Reading, sent: float, now: float, seen: list[int], *, alone: bool = True) -> None:
+        """Take in what a response says of one of the windows; of others only where nobody shares our limits with us."""
         for window, released_when_sent in zip(self.windows, seen, strict=False):
-            if window.rate.seconds != reading.seconds:
-                continue
-            # What the first answers tell of may well be our own, from before a restart: it is spent, but shared with nobody.
-            news = now - window.begun > window.rate.seconds or bool(window.foreign)
-            others = window.learn(reading, sent, now, released_when_sent)
-            if others:
-                self.see_others(others, window, now, lasting=news)
+            if window.length == reading.seconds:
+                known = bool(window.foreign)
+                others = window.learn(reading, sent, now, released_when_sent)
+                if others and alone:
+                    # What the first responses show may well be our own, from before a restart: spent, but shared with nobody.
+                    self.see_others(others, window, now, lasting=known or now - window.begun > window.length)
 
     def see_others(self, number: int, where: Window, now: float, *, lasting: bool) -> None:
         """Others sent that many requests: they count in every window that is no shorter than the one they were seen in."""
@@ -184,7 +230,7 @@ class Bucket:
             if window is where:
                 window.see_others(number, now)
             elif window.seconds > where.seconds:
-                # Seen second by second, they add up; what the longer window's own report tells is no less, and comes after.
+                # Seen second by second, they add up; the report of the longer window itself shows no less, and comes later.
                 window.see_others(number, now)
             if lasting:
                 window.share_with_others(now)
@@ -192,18 +238,18 @@ class Bucket:
             self.shared_until = now + _SHARED
 
     def succeeded(self) -> None:
-        """An answer other than 429 came."""
-        self.unanswered_pauses = 0
+        """A response other than 429 came."""
+        self.pauses_in_a_row = 0
         if self.cap is not None:
-            self.cap = self.cap * 2 if self.cap < _AT_ONCE else None
+            self.cap = self.cap + 1 if self.cap < _AT_ONCE else None
 
     def refused(self, sent: float, now: float, rest: float | None) -> None:
         """A 429 came: nothing is sent before `rest` seconds have passed (or a guess, where it names no time)."""
         first = now >= self.frozen_until and sent >= self.frozen_until
         if rest is None:
-            pause = min(_FIRST_PAUSE * 2**self.unanswered_pauses, _LONGEST_PAUSE)
+            pause = min(_FIRST_PAUSE * 2**self.pauses_in_a_row, _LONGEST_PAUSE)
             if first:
-                self.unanswered_pauses = min(self.unanswered_pauses + 1, 10)
+                self.pauses_in_a_row = min(self.pauses_in_a_row + 1, 10)
         else:
             pause = min(rest, _LONGEST_FREEZE)
         self.frozen_until = max(self.frozen_until, now + pause + _MARGIN)
@@ -213,13 +259,22 @@ class Bucket:
             return  # sent before we knew: it says nothing that the first one of them didn't
         self.shared_until = now + pause + _SHARED
         for window in self.windows:
-            window.phase.forget(now)
+            window.lose_phase(now)
         # `Retry-After` is about one of the windows that are no shorter: most likely the one we know to be the fullest.
-        full = [window for window in self.windows if window.rate.seconds >= (rest or 0) - 1]
+        full = [window for window in self.windows if window.length >= (rest or 0) - 1]
         if full:
             max(full, key=lambda window: window.fullness(now, rest or 0.0, self.in_flight)).refused(
                 now, rest or 0.0, self.in_flight
             )
+
+    def reset(self) -> None:
+        """Forget what headers and 429s taught us; our own requests stay spent."""
+        never = float("-inf")
+        self.not_before = self.frozen_until = self.shared_until = never
+        self.cap = None
+        self.pauses_in_a_row = 0
+        for window in self.windows:
+            window.reset()
 
     # -- looking -------------------------------------------------------------------------------------------------------------
 
