@@ -1,0 +1,34 @@
+"""Keys and tokens that don't show where they pass through, and digests that stand for them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import SupportsIndex
+
+
+class Secret(str):
+    """A string whose `repr` doesn't show it, for the frames, containers and logs that it passes through.
+
+    Slices and sums of it are secrets as well. An f-string, `str.join` or ``%`` gives a plain string: wrap the result at
+    once, before it gets a name.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __getitem__(self, key: SupportsIndex | slice, /) -> Secret:
+        # Error trackers shorten long strings before they take the repr.
+        return Secret(super().__getitem__(key))
+
+    def __add__(self, other: str, /) -> Secret:
+        return Secret(super().__add__(other))
+
+    def __radd__(self, other: str, /) -> Secret:
+        return Secret(other.__add__(self))
+
+
+def digest(*parts: str) -> str:
+    """A short digest that tells credentials apart and can't be turned back."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
