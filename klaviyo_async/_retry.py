@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from datetime import UTC, datetime
+import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from klaviyo_async.record import frozen
+from attrs import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 NOT_TAKEN = frozenset({429, 503})
 """The server did not carry the request out: any operation may be sent again."""
-FATE_UNKNOWN = frozenset({504, 524})
+FATE_UNKNOWN = frozenset({500, 502, 504, *range(520, 525)})
 """The server may have carried it out: only operations that are safe to repeat are sent again."""
 
 BASE = 0.5
@@ -29,13 +30,18 @@ PATIENCE = 600.0
 
 
 def again_after_status(status: int, *, safe: bool) -> bool:
-    """Whether an answer of this status is worth another attempt."""
+    """Whether a response of this status is worth another attempt."""
     return status in NOT_TAKEN or (safe and status in FATE_UNKNOWN)
 
 
+def leaves_fate_unknown(status: int) -> bool:
+    """Whether a response of this status leaves open if the request was carried out."""
+    return status in FATE_UNKNOWN
+
+
 def again_after_failure(failure: TransportError, *, safe: bool) -> bool:
-    """Whether an attempt that got no answer is worth another: always where it never left, else where it is safe."""
-    return safe or failure.sent is False
+    """Whether an attempt without a response is worth another: where it never left, else where that is safe."""
+    return not failure.permanent and (safe or failure.sent is False)
 
 
 def backoff(attempt: int, *, uniform: Callable[[float, float], float] = random.uniform) -> float:
@@ -44,22 +50,42 @@ def backoff(attempt: int, *, uniform: Callable[[float, float], float] = random.u
     return uniform(0.0, min(CAP, BASE * 2.0 ** min(attempt - 1, 16)))
 
 
-def retry_after(headers: Mapping[str, str], *, now: Callable[[], datetime] | None = None) -> float | None:
-    """Seconds that ``Retry-After`` asks for, given as seconds or as a date; None where it is missing or makes no sense."""
-    text = (headers.get("Retry-After") or "").strip()
-    if not text:
-        return None
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Seconds that `Retry-After` asks for, given as seconds or as an HTTP date; None where it is missing or makes no sense.
+
+    A date is compared with the response's own `Date`, because the server's clock may differ from ours; without one, with `now`
+    (a POSIX timestamp, by default the current time).
+    """
+    text = _header(headers, "Retry-After")
     try:
         seconds = float(text)
     except ValueError:
-        try:
-            date = parsedate_to_datetime(text)
-        except (ValueError, TypeError, IndexError, OverflowError):
+        until = _timestamp(text)
+        if until is None:
             return None
-        if date.tzinfo is None:  # "-0000" says: UTC, of unknown local zone
-            date = date.replace(tzinfo=UTC)
-        seconds = (date - (now() if now else datetime.now(UTC))).total_seconds()
+        sent = _timestamp(_header(headers, "Date"))
+        if sent is None:
+            sent = time.time() if now is None else now
+        seconds = until - sent
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    return (headers.get(name) or headers.get(name.lower()) or "").strip()
+
+
+def _timestamp(text: str) -> float | None:
+    """The POSIX timestamp of an HTTP date; None for anything else."""
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if date.tzinfo is None:  # "-0000" says: UTC, of unknown local zone
+        date = date.replace(tzinfo=UTC)
+    try:
+        return date.timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 @frozen

@@ -1,0 +1,1 @@
+"""A request → a response: the session, its attempts, and aiohttp."""
