@@ -19,18 +19,27 @@ from klaviyo_async._version import __version__
 if TYPE_CHECKING:
     from klaviyo_async import api as api
     from klaviyo_async import auth as auth
+    from klaviyo_async import bulk as bulk
     from klaviyo_async import errors as errors
     from klaviyo_async import filters as filters
     from klaviyo_async import limiter as limiter
-    from klaviyo_async import message as message
+    from klaviyo_async import middleware as middleware
     from klaviyo_async import models as models
     from klaviyo_async import operation as operation
+    from klaviyo_async import resources as resources
     from klaviyo_async import testing as testing
-    from klaviyo_async.auth import ApiKey, Auth
-    from klaviyo_async.client import Klaviyo, RequestOptions
+    from klaviyo_async import webhooks as webhooks
+    from klaviyo_async._model.document import Http
+    from klaviyo_async._model.unset import UNSET, Unset
+    from klaviyo_async._preload import preload
+    from klaviyo_async.auth import OAuth
+    from klaviyo_async.auth.api_key import ApiKey
+    from klaviyo_async.auth.base import Auth
+    from klaviyo_async.client import Klaviyo
     from klaviyo_async.errors import (
         APIError,
         BadRequest,
+        CheckpointError,
         ConfigurationError,
         Conflict,
         ConnectionFailed,
@@ -53,12 +62,11 @@ if TYPE_CHECKING:
         WebhookSignatureError,
     )
     from klaviyo_async.filter import F, Fields, Filter
+    from klaviyo_async.headers import Headers
     from klaviyo_async.limiter import LocalLimiter, RedisLimiter
-    from klaviyo_async.message import CallNext, Headers, Http, Middleware, Request, Response
-    from klaviyo_async.model import UNSET, Unset
-    from klaviyo_async.oauth import OAuth
+    from klaviyo_async.middleware import CallNext, Middleware, Request, Response
     from klaviyo_async.operation_table import REVISION, operations
-    from klaviyo_async.preloading import preload
+    from klaviyo_async.options import RequestOptions
 
 __all__ = [
     "REVISION",
@@ -68,6 +76,7 @@ __all__ = [
     "Auth",
     "BadRequest",
     "CallNext",
+    "CheckpointError",
     "ConfigurationError",
     "Conflict",
     "ConnectionFailed",
@@ -110,28 +119,43 @@ __all__ = [
 _HOMES = {
     "ApiKey": "auth",
     "Auth": "auth",
-    "CallNext": "message",
+    "CallNext": "middleware",
     "F": "filter",
     "Fields": "filter",
     "Filter": "filter",
-    "Headers": "message",
-    "Http": "message",
+    "Headers": "headers",
+    "Http": "_model",
     "Klaviyo": "client",
     "LocalLimiter": "limiter",
-    "Middleware": "message",
-    "OAuth": "oauth",
+    "Middleware": "middleware",
+    "OAuth": "auth",
     "REVISION": "operation_table",
     "RedisLimiter": "limiter",
-    "Request": "message",
-    "RequestOptions": "client",
-    "Response": "message",
-    "UNSET": "model",
-    "Unset": "model",
+    "Request": "middleware",
+    "RequestOptions": "options",
+    "Response": "middleware",
+    "UNSET": "_model",
+    "Unset": "_model",
     "operations": "operation_table",
-    "preload": "preloading",
+    "preload": "_preload",
 }
 _SUBMODULES = frozenset(
-    {"api", "auth", "errors", "filters", "limiter", "message", "models", "operation", "testing", "webhooks"}
+    {
+        "api",
+        "auth",
+        "bulk",
+        "errors",
+        "filters",
+        "limiter",
+        "middleware",
+        "models",
+        "operation",
+        "options",
+        "pages",
+        "resources",
+        "testing",
+        "webhooks",
+    }
 )
 
 

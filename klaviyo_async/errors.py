@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import json
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from attrs import field
+from attrs import field, frozen
 
-from klaviyo_async.record import frozen
+from klaviyo_async.headers import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from klaviyo_async.operation import Caps, Operation
+    from klaviyo_async.operation import Operation
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 _SNIPPET = 200
@@ -27,6 +27,13 @@ _SHOWN = 5
 
 class KlaviyoError(Exception):
     """Base of every error that the library raises on purpose."""
+
+    report: Any = None
+    """The `klaviyo_async.bulk.Report` of the bulk job that this error ended before its time: what became of the rows until then."""
+
+    def __str__(self) -> str:
+        # What came over the wire or from the caller may hold lone surrogates, which no terminal or log file takes.
+        return super().__str__().encode("utf-8", "backslashreplace").decode()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions pickle by calling their class with `args`, which keyword-only constructors don't survive.
@@ -40,8 +47,41 @@ def _rebuild(kind: type[KlaviyoError], args: tuple[object, ...], state: dict[str
     return error
 
 
+def _rebuild_response(kind: type[APIError], args: tuple[object, ...], state: dict[str, object]) -> KlaviyoError:
+    error = _rebuild(kind, args, state)
+    assert isinstance(error, APIError)  # noqa: S101 - for the type checkers
+    error.errors = parse_errors(error.body)
+    return error
+
+
 class ConfigurationError(KlaviyoError):
     """The client can't work as it was set up: a missing credential, a bad base URL, a session of another event loop."""
+
+
+@frozen
+class Problem:
+    """One thing that is wrong with a call. `str()` is the sentence about it."""
+
+    pointer: str
+    """Where: a JSON pointer into the body (``/data/attributes/email``), or the keyword (``filter``, ``fields[profile]``).
+    Empty where the problem has no place of its own."""
+    message: str
+    kind: Literal["unknown", "mismatch", "range", "required", "type", "value"] = "value"
+    """unknown: a name or value that the operation doesn't have; mismatch: a filter value of another type than documented;
+    range: a number out of bounds; required: something is missing; type: a Python type that can't be sent here; value: a
+    value that can't be sent."""
+
+    @property
+    def maybe_new(self) -> bool:
+        """Whether Klaviyo may take it since a later revision; ``validate=False`` lets it through."""
+        return self.kind in _MAYBE_NEW
+
+    def __str__(self) -> str:
+        where = f"body {self.pointer}: " if self.pointer.startswith("/") else self.pointer and f"{self.pointer}: "
+        return f"{where}{self.message.rstrip('.')}{'' if self.message.endswith('?') else '.'}"
+
+
+_MAYBE_NEW = frozenset({"unknown", "mismatch", "range"})
 
 
 class QueryError(KlaviyoError, ValueError):
@@ -49,25 +89,30 @@ class QueryError(KlaviyoError, ValueError):
 
     operation: str | None
     """Name of the operation; None where the mistake isn't tied to one (an expression on its own)."""
-    problems: tuple[str, ...]
-    """Everything that is wrong with the call, one sentence each."""
+    problems: tuple[Problem, ...]
+    """Everything that is wrong with the call."""
 
-    def __init__(self, message: str, *, operation: str | None = None, problems: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, *, operation: str | None = None, problems: Sequence[Problem] = ()) -> None:
         super().__init__(message)
         self.operation = operation
-        self.problems = tuple(problems) or (message,)
+        self.problems = tuple(problems) or (Problem("", message),)
 
 
 class PaginationError(KlaviyoError):
-    """A next link that must not be followed: it leaves the client's origin, or it was there before."""
+    """A list that can't be read to its end: a next link leaves the client's origin, was there before or can't be read, or a
+    page has no body."""
+
+
+class CheckpointError(KlaviyoError):
+    """A checkpoint file that can't be used: it belongs to another job or source, another run has it open, or it is none."""
 
 
 class WebhookSignatureError(KlaviyoError):
-    """A webhook delivery that wasn't signed with the secret, or is too old."""
+    """A webhook delivery that wasn't signed with the secret, is too old, or is no delivery at all."""
 
 
 class DecodeError(KlaviyoError):
-    """A success answer that is not what the operation promises: its body is not JSON."""
+    """A success whose body is not what the operation promises: it is not JSON, or larger than `max_response_bytes`."""
 
     operation: str
     status: int
@@ -76,37 +121,55 @@ class DecodeError(KlaviyoError):
     """The first characters of the body."""
     request_id: str | None
     reason: str
-    """What the decoder made of it."""
+    """Why it can't be decoded."""
     body: bytes
+    """The body; of one that is too large the first megabyte."""
     headers: Mapping[str, str]
 
     def __init__(
-        self, operation: str, *, status: int, headers: Mapping[str, str] = _EMPTY, body: bytes = b"", reason: str = ""
+        self,
+        operation: str,
+        *,
+        status: int,
+        headers: Mapping[str, str] = _EMPTY,
+        body: bytes = b"",
+        reason: str = "",
+        over: int | None = None,
     ) -> None:
+        """`over` is the number of bytes that the body exceeds, where that is what is wrong with it."""
         self.operation = operation
         self.status = status
         self.headers = _plain(headers)
         self.content_type = _find(headers, "content-type") or ""
         self.request_id = _request_id(headers)
         self.body = body
-        self.reason = reason
+        self.reason = reason or (f"the body is over {over:,} bytes" if over is not None else "")
         self.snippet = _snippet(body)
-        super().__init__(
-            f"{operation}: Klaviyo answered {status} with a body that is not the JSON it should be"
-            f" (content type {self.content_type or 'missing'}, {len(body)} bytes{_and_id(self.request_id)}"
-            f"{'; ' + reason if reason else ''}): {self.snippet!r}."
-            " Where Klaviyo answered, the request was carried out; but a proxy or a wrong base_url may have answered instead."
-        )
+        about = f"content type {self.content_type or 'missing'}{_and_id(self.request_id)}"
+        if over is not None:
+            message = (
+                f"{operation}: Klaviyo responded with status {status} and a body of over {over:,} bytes ({about}), which was not"
+                " read to its end. The request was carried out. Ask for less at once, or raise max_response_bytes."
+            )
+        else:
+            message = (
+                f"{operation}: Klaviyo responded with status {status} and a body that is not the JSON it should be ({about},"
+                f" {len(body)} bytes{'; ' + reason if reason else ''}): {self.snippet!r}. If it was Klaviyo that responded, the"
+                " request was carried out; but it may have been a proxy, or another server because of a wrong base_url."
+            )
+        super().__init__(message)
 
 
 class TransportError(KlaviyoError):
-    """No complete answer came."""
+    """No complete response came."""
 
     operation: str
     sent: bool | None
     """False: Klaviyo never saw the request. True: it may have carried it out. None: unknown which of the two."""
     attempts: int
     """How often the request was tried."""
+    permanent: bool = False
+    """Whether trying again can't help, as with a certificate that was not accepted."""
 
     def __init__(self, message: str, *, operation: str, sent: bool | None = None, attempts: int = 1) -> None:
         super().__init__(message)
@@ -114,13 +177,20 @@ class TransportError(KlaviyoError):
         self.sent = sent
         self.attempts = attempts
 
+    def after(self, attempts: int) -> Self:
+        """This error, as that of the last of so many attempts."""
+        self.attempts = attempts
+        if attempts > 1:
+            self.args: tuple[Any, ...] = (f"{self} [{attempts} attempts]",)
+        return self
+
 
 class RequestTimeout(TransportError):
     """An attempt took longer than its `timeout`."""
 
 
 class ConnectionFailed(TransportError):
-    """The connection could not be made, or broke before the answer was complete."""
+    """The connection could not be made, or broke before the response was complete."""
 
 
 class RateLimitWait(KlaviyoError):
@@ -213,7 +283,7 @@ _MEMBERS = ("id", "status", "code", "title", "detail", "source", "links", "meta"
 
 
 class APIError(KlaviyoError):
-    """Klaviyo answered with a status that is not a success."""
+    """Klaviyo responded with a status that is not a success."""
 
     status: int
     errors: tuple[ErrorObject, ...]
@@ -221,9 +291,9 @@ class APIError(KlaviyoError):
     request_id: str | None
     """Klaviyo's id of the request, for its support."""
     headers: Mapping[str, str]
-    """The answer's headers; names are lower case."""
+    """The headers of the response."""
     body: bytes
-    """The answer's body as it came."""
+    """The body of the response, as far as it came; at most a megabyte."""
     operation: str
     attempts: int
     """How often the request was sent."""
@@ -250,6 +320,11 @@ class APIError(KlaviyoError):
         self.attempts = attempts
         self.waited = waited
         super().__init__(self._message(hint))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The error objects are read from the body again: they may be nested deeper than pickle goes.
+        state = {name: value for name, value in self.__dict__.items() if name != "errors"}
+        return _rebuild_response, (type(self), self.args, state)
 
     @property
     def code(self) -> str | None:
@@ -317,7 +392,7 @@ class ServerError(APIError):
     """5xx: the failure is on Klaviyo's side."""
 
     retry_after: float | None = None
-    """Seconds after which Klaviyo wants to be asked again; None where it didn't say."""
+    """Seconds after which Klaviyo asked for a retry; None where it didn't say."""
 
 
 _BY_STATUS: Mapping[int, type[APIError]] = {
@@ -343,22 +418,24 @@ def error_of(
     status: int,
     headers: Mapping[str, str],
     body: bytes,
+    kind: int | None = None,
     credential: str = "",
     revision: str = "",
     retry_after: float | None = None,
     attempts: int = 1,
     waited: float = 0.0,
 ) -> APIError:
-    """The error for an answer that is not a success.
+    """The error for a response that is not a success.
 
-    `credential` says where the credential came from (never the credential itself), `revision` which one was asked for.
+    `kind` is the status whose class it has, where that isn't its own; `credential` says where the credential came from (never the credential itself), `revision` which one was asked for.
     """
-    error = class_of(status)(
+    kind = status if kind is None else kind
+    error = class_of(kind)(
         operation.name,
         status=status,
         headers=headers,
         body=body,
-        hint=_hint(operation, status, headers, credential, revision),
+        hint=_hint(operation, kind, headers, credential, revision),
         attempts=attempts,
         waited=waited,
     )
@@ -368,7 +445,7 @@ def error_of(
 
 
 def parse_errors(body: bytes) -> tuple[ErrorObject, ...]:
-    """The error objects of an answer's body; none where it holds none (HTML, empty, cut off)."""
+    """The error objects of a response's body; none where it holds none (HTML, empty, cut off)."""
     try:
         document = json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
@@ -399,7 +476,7 @@ def _hint(operation: Operation, status: int, headers: Mapping[str, str], credent
         case 410:
             return f"Revision {revision} or this endpoint of it was retired: set a newer `revision`, or upgrade klaviyo_async."
         case 413:
-            return _caps(operation.caps)
+            return _caps(operation)
         case 429:
             return "Retries were used up: raise max_retries, or share the limiter with whatever else uses this account."
         case _:
@@ -416,7 +493,11 @@ def _scopes(scopes: Sequence[str], credential: str) -> str:
     )
 
 
-def _caps(caps: Caps) -> str:
+def _caps(operation: Operation) -> str:
+    caps = operation.caps
+    if operation.body is not None and operation.body.kind == "multipart":
+        most = caps.bytes or caps.row_bytes
+        return f"The file may have at most {most:,} bytes." if most is not None else "Send a smaller file."
     known = [
         f"{limit:,} {what}"
         for limit, what in (
@@ -436,8 +517,6 @@ def _snippet(body: bytes) -> str:
 
 
 def _plain(headers: Mapping[str, str]) -> Mapping[str, str]:
-    from klaviyo_async.message import Headers  # noqa: PLC0415 - multidict is loaded only where there are headers
-
     return headers if isinstance(headers, Headers) else Headers(headers)
 
 

@@ -1,15 +1,14 @@
-"""What is known of an operation before it is called: the facts that the generated table in `operations/` is made of."""
+"""What is known of an operation before it is called: the facts that the generated `operation_table/` is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from attrs import field
-
-from klaviyo_async.record import frozen
+from attrs import evolve, field, frozen
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -161,6 +160,8 @@ class Resource:
 
     type: str
     id: Literal["none", "optional", "required"] = "none"
+    id_keyword: str = "id"
+    """Keyword of the id: ``id_`` where the path has an ``id`` that is something else."""
     attributes: Mapping[str, str] = field(default=_EMPTY)
     """Keyword → wire name of each attribute."""
     required: tuple[str, ...] = ()
@@ -210,6 +211,43 @@ class Body:
 
 
 @frozen(kw_only=True)
+class Job:
+    """The asynchronous job that an operation starts: how to follow it, and how to read what became of its rows."""
+
+    get: str
+    """The operation that retrieves it; takes its id."""
+    errors: str | None = None
+    """The operation that lists the rows that failed, where there is one."""
+    embeds_errors: bool = False
+    """Whether the job itself lists them, in its attribute ``errors``."""
+    counts: tuple[str, ...] = ()
+    """The attributes of the job that count rows, for instance ``completed_count``, ``failed_count``, ``skipped_count``."""
+    ended: tuple[str, ...] = ("complete", "cancelled")
+    """The values of its ``status`` after which nothing more happens. A job with failed rows is ``complete`` as well."""
+
+
+@frozen(kw_only=True)
+class Bulk:
+    """What is special about an operation that takes many rows in one request."""
+
+    rows: str
+    """Keyword of the attribute or relationship that holds them."""
+    counts: str | None = None
+    """Key of a list in each row, where `Caps.rows` counts the members of that list and not the rows."""
+    same_by: tuple[str, ...] = ()
+    """Keys that say what a row is about: two rows that agree in one of them are about the same thing, and their order
+    matters."""
+    identified_by: tuple[str, ...] = ()
+    """Keys of which a row needs at least one."""
+    instead: tuple[str, ...] = ()
+    """Relationships that may be given in place of rows; exactly one of the rows and these."""
+    global_without: str | None = None
+    """The relationship without which the operation acts on the whole account."""
+    job: Job | None = None
+    """None where there is no job to look at: a 2xx says that the rows were accepted, and nothing more will be known."""
+
+
+@frozen(kw_only=True)
 class Operation:
     """One operation of the API, told without loading any model of it."""
 
@@ -241,9 +279,13 @@ class Operation:
     body: Body | None = None
     response: str | None = None
     """Name of the success document's class in `models`; None where there is no body."""
-    models: str = "klaviyo_async.models"
-    """The package of the operation's models."""
+    package: str = "klaviyo_async"
+    """The generated package that has the operation's function and models: `klaviyo_async`, or that of another revision."""
+    revision: str | None = None
+    """The revision of the API that its requests ask for; None for `klaviyo.request`, which asks for the client's."""
     caps: Caps = Caps()
+    bulk: Bulk | None = None
+    """Set for the operations that take many rows in one request."""
     aliases: tuple[str, ...] = ()
     safe_to_repeat: bool
     """Whether a request of unknown fate may be sent again."""
@@ -254,23 +296,58 @@ class Operation:
     deprecated: bool = False
     reference: str
     """URL of Klaviyo's reference page for this operation and revision."""
+    _plan: object = field(init=False, eq=False, repr=False, default=None)
+    # What preparing a call works out of it, at the first call.
+
+    @property
+    def models(self) -> str:
+        """Name of the module that has the operation's models: `klaviyo_async.models`, or that of another revision."""
+        return f"{self.package}.models"
 
 
 class OperationTable(Mapping[str, Operation]):
-    """operationId → `Operation`, in alphabetical order; the module of a tag loads when one of its operations is asked for."""
+    """operationId → `Operation`, in alphabetical order; the module of a tag loads when one of its operations is asked for.
 
-    def __init__(self, package: str, tags: dict[str, str]) -> None:
-        self._package = package
+    `module` is the package of these modules, and `tags` says which of them an operation is in.
+    """
+
+    loaded: ClassVar[list[OperationTable]] = []
+    """The tables of all packages that this process has imported."""
+
+    def __init__(self, module: str, tags: dict[str, str], *, revision: str) -> None:
+        self.package: str = module.rpartition(".")[0]
+        """The generated package that this is the table of: `klaviyo_async`, or that of another revision."""
+        self.revision: str = revision
+        """The revision of the API that the package was generated from."""
+        self._module = module
         self._tags = tags
         self._loaded: dict[str, Operation] = {}
+        self._routes: dict[str, list[tuple[re.Pattern[str], str]]] = {}
+        self.loaded.append(self)
 
     def __getitem__(self, name: str) -> Operation:
         try:
             return self._loaded[name]
         except KeyError:
-            module = import_module(f"{self._package}.{self._tags[name]}")
-        self._loaded.update((operation.name, operation) for operation in module.OPERATIONS)
+            module = import_module(f"{self._module}.{self._tags[name]}")
+        # Where a package lies is known to itself alone, so the facts of a tag don't tell.
+        self._loaded.update(
+            (operation.name, evolve(operation, package=self.package, revision=self.revision))
+            for operation in module.OPERATIONS
+        )
         return self._loaded[name]
+
+    def at(self, method: str, path: str) -> Operation | None:
+        """The operation behind a request's method and percent-encoded path; None where there is none.
+
+        A slash at the end doesn't matter, and a path in full goes before one with a parameter in the same place.
+        """
+        if not self._routes:
+            self._routes = _routes(self.values())
+        for pattern, name in self._routes.get(method, ()):
+            if pattern.fullmatch(path):
+                return self[name]
+        return None
 
     def __contains__(self, name: object) -> bool:
         return name in self._tags
@@ -282,4 +359,15 @@ class OperationTable(Mapping[str, Operation]):
         return len(self._tags)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} operations>"
+        return f"<{len(self)} operations of {self.revision}>"
+
+
+def _routes(operations: Iterable[Operation]) -> dict[str, list[tuple[re.Pattern[str], str]]]:
+    """Method → path patterns and the operations they belong to; literal segments before parameters."""
+    found: dict[str, list[tuple[re.Pattern[str], str]]] = {}
+    for operation in sorted(operations, key=lambda known: known.path.count("{")):
+        pattern = "/".join(
+            "[^/]+" if part.startswith("{") else re.escape(part) for part in operation.path.rstrip("/").split("/")
+        )
+        found.setdefault(operation.method, []).append((re.compile(pattern + "/?"), operation.name))
+    return found

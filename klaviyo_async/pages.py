@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Mapping
+import sys
+import warnings
+from collections.abc import AsyncIterator, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
-from urllib.parse import quote, urlsplit
 
+from klaviyo_async._did_you_mean import shown
+from klaviyo_async._model.member import member
+from klaviyo_async._model.unset import UNSET
+from klaviyo_async._request.links import is_object, next_link, own_target
 from klaviyo_async.errors import PaginationError, QueryError
-from klaviyo_async.model import UNSET
-from klaviyo_async.query import origin_of
 
 if TYPE_CHECKING:
-    from klaviyo_async.client import RequestOptions
-    from klaviyo_async.query import Prepared
+    from klaviyo_async._request.prepare import Prepared
+    from klaviyo_async.options import RequestOptions
 
 __all__ = ["PageIterator", "Pages", "RecordIterator"]
 
 D_co = TypeVar("D_co", covariant=True)
 R_co = TypeVar("R_co", covariant=True)
-
-# What may stand in a URL; a link is kept byte for byte, so `%` stays as well.
-_URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~-._"
 
 
 class Sender(Protocol):
@@ -30,30 +30,60 @@ class Sender(Protocol):
     origin: str
 
     async def send(self, prepared: Prepared, options: RequestOptions | None) -> Any:
-        """Send the request and decode the answer."""
+        """Send the request and decode the response."""
         ...
 
 
-class Pages(Generic[D_co, R_co]):
+class Pages(Coroutine[Any, Any, D_co], Generic[D_co, R_co]):
     """The result of a list operation. Nothing is sent before it is awaited or iterated.
 
-    ``await pages`` gives one page, the document that Klaviyo answers; ``async for record in pages`` every record of all
-    pages; ``async for page in pages.pages()`` every page; ``await pages.collect(limit)`` a list of records. Each of these
-    starts anew at the first page. While a page is used the next one is fetched; leaving the loop cancels that.
+    ``await pages`` gives one page, the response document (None for a response without a body); ``async for record in pages``
+    every record of all pages; ``async for page in pages.pages()`` every page; ``await pages.collect(limit)`` a list of records.
+    Each of these starts at the first page again. While a page is used the next one is fetched; leaving the loop cancels that.
 
-    Raises `PaginationError` where a next link leaves the client's own origin or was there before; such a link is not
-    followed. Other errors are those of the request.
+    It goes wherever a coroutine goes (`asyncio.create_task`, `asyncio.gather`, `asyncio.run`, …), and one that is neither
+    awaited nor iterated warns as coroutines do.
+
+    Raises `PaginationError` where a list can't be read to its end: a next link leaves the client's own origin (it is not
+    followed), was there before or can't be read, or a page has no body. Other errors are those of the request.
     """
 
-    __slots__ = ("_options", "_prepared", "_session")
+    __slots__ = ("_coroutine", "_options", "_prepared", "_session", "_used")
 
     def __init__(self, session: Sender, prepared: Prepared, options: RequestOptions | None = None) -> None:
         self._session = session
         self._prepared = prepared
         self._options = options
+        self._used = False
+        self._coroutine: Coroutine[Any, Any, D_co] | None = None
+
+    def _first(self) -> Coroutine[Any, Any, D_co]:
+        self._used = True
+        return cast("Coroutine[Any, Any, D_co]", self._session.send(self._prepared, self._options))
 
     def __await__(self) -> Generator[Any, None, D_co]:
-        return cast("Generator[Any, None, D_co]", self._session.send(self._prepared, self._options).__await__())
+        return cast("Generator[Any, None, D_co]", self._first().__await__())
+
+    # Tasks run a coroutine by these three: as one that gives the first page.
+
+    def send(self, value: Any) -> Any:
+        """Start or go on as a coroutine: for tasks, not for you."""
+        return self._started().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Raise an error in the coroutine: for tasks, not for you."""
+        return self._started().throw(*error)
+
+    def close(self) -> None:
+        """End the coroutine; one that was never started is not sent, and does not warn."""
+        self._used = True
+        if self._coroutine is not None:
+            self._coroutine.close()
+
+    def _started(self) -> Coroutine[Any, Any, D_co]:
+        if self._coroutine is None:
+            self._coroutine = self._first()
+        return self._coroutine
 
     def __aiter__(self) -> RecordIterator[R_co]:
         return RecordIterator(self._iterator(None))
@@ -65,11 +95,12 @@ class Pages(Generic[D_co, R_co]):
     async def collect(self, limit: int | None = None) -> list[R_co]:
         """The records of all pages as a list, at most `limit`; no page is fetched that isn't needed for them.
 
-        Raises `QueryError` where `limit` is no whole number from 0 on.
+        Raises `QueryError` where `limit` is not a whole number, 0 or more.
         """
+        self._used = True
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise QueryError(
-                f"{self._prepared.operation.name}: limit is a whole number from 0 on, or None for all, not {limit!r}.",
+                f"{self._prepared.operation.name}: limit must be an int, 0 or more, or None for all, not {shown(limit)}.",
                 operation=self._prepared.operation.name,
             )
         collected: list[R_co] = []
@@ -83,10 +114,25 @@ class Pages(Generic[D_co, R_co]):
         return collected[:limit]
 
     def _iterator(self, limit: int | None) -> PageIterator[D_co]:
+        self._used = True
         return PageIterator(self._session, self._prepared, self._options, limit)
+
+    @property
+    def __name__(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - that is the class's own
+        # What a task that runs it is called in its repr and in asyncio's debug log.
+        return self._prepared.operation.name
 
     def __repr__(self) -> str:
         return f"<Pages of {self._prepared.operation.name}>"
+
+    def __del__(self) -> None:
+        if not getattr(self, "_used", True) and not sys.is_finalizing():
+            warnings.warn(
+                f"the call of {self._prepared.operation.name} was never awaited: await it for one page, or iterate it by async for",
+                RuntimeWarning,
+                stacklevel=2,
+                source=self,
+            )
 
 
 class PageIterator(AsyncIterator[D_co]):
@@ -111,6 +157,11 @@ class PageIterator(AsyncIterator[D_co]):
         self.path: tuple[str, ...] = pagination.records if pagination is not None else ("data",)
         """Where in a page its records are."""
 
+    @property
+    def next_target(self) -> str | None:
+        """Path and query of the page that comes next, as its request has them; None where there is none (any more)."""
+        return None if self._next is None else self._next.target
+
     def __aiter__(self) -> Self:
         return self
 
@@ -129,33 +180,47 @@ class PageIterator(AsyncIterator[D_co]):
             raise self._refused
         if prepared is None:
             raise StopAsyncIteration
+        # Until the page is there it stays the next one: after an error or a timeout it is asked for again.
         if task is None:
             page = await self._session.send(prepared, self._options)
         else:
             try:
                 page = await task
-            except asyncio.CancelledError:
-                # Either we were cancelled or, by someone who ends all tasks, the prefetch; both end the iteration.
-                self._stop()
-                raise
             finally:
                 self._prefetch = None
+        self._check(prepared, page)
         self._next = None
-        if page is None:
-            raise StopAsyncIteration
         try:
             self._next = following = self._following(prepared, page)
         except PaginationError as error:
             # This page is good: it is handed out, and the error comes where the next one would.
             self._refused = error
             following = None
-        if following is not None and self._wants_more(page):
+        if following is not None and self._needs_more(page):
             # An error in it is raised when its page is asked for; the callback keeps asyncio from calling it forgotten.
             self._prefetch = asyncio.create_task(self._session.send(following, self._options))
             self._prefetch.add_done_callback(_retrieve)
         return cast("D_co", page)
 
-    def _wants_more(self, page: object) -> bool:
+    def _check(self, prepared: Prepared, page: object) -> None:
+        """Raise where this is not a page: a list that ended there would look complete."""
+        if page is None:
+            wrong = "has no body"
+        else:
+            records = _at(page, self.path)
+            if (
+                isinstance(records, list)
+                or _is_record(records)
+                or ((records is None or records is UNSET) and is_object(member(page, "links")))
+            ):
+                return
+            wrong = f"has no list of records at {'.'.join(self.path)}"
+        raise PaginationError(
+            f"{prepared.operation.name}: a page of the list {wrong}, so what comes after it can't be found. "
+            "The records so far are good; ask for the page again to go on."
+        )
+
+    def _needs_more(self, page: object) -> bool:
         if self._limit is None:
             return True
         self._limit -= len(records_of(page, self.path))
@@ -163,14 +228,14 @@ class PageIterator(AsyncIterator[D_co]):
 
     def _following(self, prepared: Prepared, page: object) -> Prepared | None:
         """The request for the page after this one; None after the last."""
-        link = next_link(page)
+        link = next_link(page, prepared.operation.name)
         if link is None:
             return None
         following = prepared.following(own_target(link, self._session.origin, prepared.operation.name))
         fingerprint = _fingerprint(following)
         if fingerprint in self._seen:
             raise PaginationError(
-                f"{prepared.operation.name}: the next link leads to a page that was read already ({following.target:.200}), "
+                f"{prepared.operation.name}: the next link leads to a page that was read already ({shown(following.target, 200)}), "
                 "so the pages would never end. Stopped there; the records so far are good."
             )
         self._seen.add(fingerprint)
@@ -249,56 +314,21 @@ def _fingerprint(prepared: Prepared) -> int:
     )
 
 
-def _member(holder: Any, name: str) -> Any:
-    """A member of a model or of plain JSON; `UNSET` where it has none."""
-    if isinstance(holder, Mapping):
-        return holder.get(name, UNSET)
-    return getattr(holder, name, UNSET)
-
-
 def records_of(page: object, path: tuple[str, ...]) -> list[Any]:
-    """The records of a page; none where its list is null or missing."""
+    """The records of a page; one where it has an object in place of a list, none where that is null or missing."""
+    found = _at(page, path)
+    if isinstance(found, list):
+        return found
+    return [found] if _is_record(found) else []
+
+
+def _is_record(found: object) -> bool:
+    """Whether it is one resource, where the document of a list operation says one object."""
+    return is_object(found) and isinstance(member(found, "type"), str)
+
+
+def _at(page: object, path: tuple[str, ...]) -> Any:
     found: Any = page
     for name in path:
-        found = _member(found, name)
-    return found if isinstance(found, list) else []
-
-
-def next_link(page: object) -> str | None:
-    """The next link of a page; None where it is null, absent, or there are no links at all."""
-    link = _member(_member(page, "links"), "next")
-    if isinstance(link, Mapping):
-        # JSON:API allows a link to be an object.
-        link = link.get("href")
-    if link is None or link is UNSET or link == "":
-        return None
-    if isinstance(link, str):
-        return link
-    raise PaginationError(
-        f"The next link is no text but {type(link).__name__}; the page after this one can't be found."
-    )
-
-
-def own_target(link: str, origin: str, operation: str) -> str:
-    """The link without its origin, byte for byte. Raises `PaginationError` where it is not on the client's own origin."""
-    # `//host` has no scheme and still names a host.
-    local = link.startswith("/") and not link.startswith("//")
-    try:
-        parts = urlsplit(link)
-        own = local or (origin_of(link) == origin_of(origin) and "@" not in parts.netloc)
-    except ValueError:
-        own = False
-    # What URL parsers read differently ("\", tabs, line breaks) could lead elsewhere for one of them.
-    if not own or any(character <= " " or character in "\\\x7f" for character in link):
-        raise PaginationError(
-            f"{operation}: the next link leads away from the client's own origin {origin}, so it was not followed and no "
-            f"credential was sent: {link!r:.200}. If Klaviyo is behind a proxy, have it rewrite the links, or set base_url."
-        )
-    target = link if local else link[link.index("://") + 3 :]
-    if not local:
-        cut = min((at for at in (target.find("/"), target.find("?"), target.find("#")) if at >= 0), default=len(target))
-        target = target[cut:]
-    target = target.partition("#")[0]
-    if not target.startswith("/"):
-        target = "/" + target
-    return target if target.isascii() else quote(target, safe=_URL_CHARACTERS)
+        found = member(found, name)
+    return found

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from klaviyo_async._did_you_mean import nearest
 from klaviyo_async.errors import QueryError
 
-_CORE = ("client", "session", "transport", "query", "documents", "pages", "filter", "limiter.local")
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from klaviyo_async.operation import OperationTable
+
+_CORE = (
+    "client",
+    "_http.session",
+    "_http.transport",
+    "_request.prepare",
+    "_request.bodies",
+    "pages",
+    "filter",
+    "limiter.local",
+)
 
 
 def preload(*names: str) -> None:
@@ -20,20 +34,28 @@ def preload(*names: str) -> None:
     """
     from klaviyo_async.operation_table import operations  # noqa: PLC0415 - loading is what this function is for
 
+    preload_of(operations, names)
+
+
+def preload_of(operations: OperationTable, names: Iterable[str]) -> None:
+    """`preload` of the package whose operations these are."""
+    names = tuple(names)
     unknown = [name for name in names if name not in operations]
     if unknown:
         raise QueryError(" ".join(_unknown(name, list(operations)) for name in unknown))
     for module in _CORE:
         import_module(f"klaviyo_async.{module}")
+    package = operations.package
+    import_module(f"{package}.client")
     for name in names or operations:
         operation = operations[name]
-        import_module(f"klaviyo_async.api.{operation.tag}")
+        import_module(f"{package}.api.{operation.tag}")
         for model in (operation.response, operation.body.model if operation.body is not None else None):
             if model is not None:
                 _load(getattr(import_module(operation.models), model))
     if not names:
-        for package in ("api", "models", "filters"):
-            loaded = import_module(f"klaviyo_async.{package}")
+        for part in ("api", "models", "resources", "filters"):
+            loaded = import_module(f"{package}.{part}")
             for found in iter_modules(loaded.__path__, f"{loaded.__name__}."):
                 import_module(found.name)
 
@@ -46,5 +68,5 @@ def _load(model: Any) -> None:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, 1)
-    return f"There is no operation {name!r}{f'; did you mean {near[0]!r}?' if near else '.'}"
+    sentence = f"There is no operation {name!r}{nearest(name, known)}"
+    return sentence if sentence.endswith("?") else sentence + "."

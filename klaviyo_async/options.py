@@ -1,0 +1,168 @@
+"""`RequestOptions`: per-call overrides of client settings; `Settings`: what a client was set up with; and the checks of both."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, TypeGuard
+
+from attrs import evolve, field, frozen
+from attrs.converters import optional
+
+from klaviyo_async.errors import ConfigurationError
+from klaviyo_async.headers import JSON_API, Headers
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from klaviyo_async.auth.base import Auth
+    from klaviyo_async.middleware import Middleware
+
+__all__ = ["RequestOptions"]
+
+MAX_RESPONSE_BYTES = 256 * 2**20
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_REVISION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[A-Za-z0-9-]+)?")
+_MADE_FROM = {
+    "authorization": "is made from `api_key` or `auth`: give one of these",
+    "revision": "is made from `revision`: set that",
+    "accept": f"is always {JSON_API}; a middleware can replace it",
+    "host": "is made from `base_url`: set that",
+    "content-type": "is made from the body; a middleware can replace it",
+    "content-length": "is made from the body: leave it out",
+    "transfer-encoding": "is made from the body: leave it out",
+    "connection": "is the connection pool's: give a `session` whose connector has force_close=True",
+}
+"""Headers that the client makes itself, and what to use instead."""
+
+
+def checked_revision(revision: str) -> str:
+    if not isinstance(revision, str) or not _REVISION.fullmatch(revision):
+        raise ConfigurationError(f"revision must be a date such as 2026-07-15 or 2026-07-15.pre, not {revision!r}.")
+    return revision
+
+
+def checked_timeout(timeout: float | aiohttp.ClientTimeout) -> float | aiohttp.ClientTimeout:
+    if type(timeout).__name__ == "ClientTimeout":  # by name: aiohttp isn't loaded before it is needed
+        return timeout
+    if not _is_positive(timeout) or math.isinf(timeout):
+        raise ConfigurationError(
+            f"timeout must be a positive number of seconds or an aiohttp.ClientTimeout, not {timeout!r}. To wait without end:"
+            " aiohttp.ClientTimeout(total=None)."
+        )
+    return float(timeout)
+
+
+def checked_retries(max_retries: int) -> int:
+    if not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0:
+        raise ConfigurationError(f"max_retries must be a whole number, 0 or more, not {max_retries!r}.")
+    return max_retries
+
+
+def checked_wait(max_wait: float) -> float:
+    if max_wait != 0 and not _is_positive(max_wait):
+        raise ConfigurationError(f"max_wait must be a number of seconds, 0 or more, not {max_wait!r}.")
+    return float(max_wait)
+
+
+def checked_priority(priority: Literal["interactive", "bulk"]) -> Literal["interactive", "bulk"]:
+    if priority not in ("interactive", "bulk"):
+        raise ConfigurationError(f'priority must be "interactive" or "bulk", not {priority!r}.')
+    return priority
+
+
+def checked_size(max_response_bytes: int) -> int:
+    if not isinstance(max_response_bytes, int) or isinstance(max_response_bytes, bool) or max_response_bytes < 1:
+        raise ConfigurationError(f"max_response_bytes must be a whole number, 1 or more, not {max_response_bytes!r}.")
+    return max_response_bytes
+
+
+def checked_headers(headers: Mapping[str, str]) -> Headers:
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"headers must be a mapping of names to values, not {type(headers).__name__}.")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            raise ConfigurationError(f"{name!r} can't be the name of a header.")
+        if name.lower() in _MADE_FROM:
+            raise ConfigurationError(f"The header {name} can't be set: it {_MADE_FROM[name.lower()]}.")
+        if not isinstance(value, str) or not _fits_a_header(value):
+            # The value is not shown: headers carry secrets.
+            raise ConfigurationError(
+                f"The header {name} must be a str without line breaks, other control characters or lone surrogates."
+            )
+    return headers if isinstance(headers, Headers) else Headers(headers)
+
+
+def _fits_a_header(value: str) -> bool:
+    return not any(
+        (letter < " " and letter != "\t") or letter == "\x7f" or "\ud800" <= letter <= "\udfff" for letter in value
+    )
+
+
+def _is_positive(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+@frozen(kw_only=True)
+class RequestOptions:
+    """Per-call overrides of client settings. What is None here is as the client has it.
+
+    Raises `ConfigurationError` for a value that can't be.
+    """
+
+    timeout: float | aiohttp.ClientTimeout | None = field(default=None, converter=optional(checked_timeout))
+    """Seconds for one attempt, or an `aiohttp.ClientTimeout`."""
+    max_retries: int | None = field(default=None, converter=optional(checked_retries))
+    """How often a failed attempt is repeated: 0 for never."""
+    max_wait: float | None = field(default=None, converter=optional(checked_wait))
+    """Longest wait on the limiter and on `Retry-After`, in seconds; `math.inf` lifts the client's limit."""
+    headers: Mapping[str, str] | None = field(default=None, converter=optional(checked_headers))
+    """Headers on top of the client's. A ``User-Agent`` is put in front of the client's own."""
+    priority: Literal["interactive", "bulk"] | None = field(default=None, converter=optional(checked_priority))
+    """Place in the queue for the rate limits: ``interactive`` goes before ``bulk``."""
+    validate: bool | None = None
+    """False lets through what the operation table doesn't know."""
+    revision: str | None = field(default=None, converter=optional(checked_revision))
+    """Another revision of the API, for whatever operation. Its responses may have other fields than the models say."""
+    max_response_bytes: int | None = field(default=None, converter=optional(checked_size))
+    """Largest body of a success that is read into memory; a larger one raises `DecodeError`."""
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What a client was set up with, or what one call of it goes by."""
+
+    auth: Auth | None
+    company_id: str | None
+    origin: str
+    middlewares: tuple[Middleware, ...]
+    revision: str = field(converter=checked_revision)
+    """What operations of the client's own package ask for, and `klaviyo.request`."""
+    call_revision: str | None = None
+    """What this one call asks for, whatever package its operation is of."""
+    timeout: float | aiohttp.ClientTimeout = field(default=30.0, converter=checked_timeout)
+    max_retries: int = field(default=5, converter=checked_retries)
+    max_wait: float | None = field(default=None, converter=optional(checked_wait))
+    priority: Literal["interactive", "bulk"] = field(default="interactive", converter=checked_priority)
+    validate: bool = True
+    headers: Headers = field(factory=Headers, converter=checked_headers)
+    max_response_bytes: int = field(default=MAX_RESPONSE_BYTES, converter=checked_size)
+
+    def merge(self, options: RequestOptions) -> Settings:
+        """These settings with `options` over them; their headers are added to those here."""
+        if not isinstance(options, RequestOptions):
+            raise TypeError(f"options must be RequestOptions(…), not {type(options).__name__}.")
+        changes = {name: value for name in _OVERRIDES if (value := getattr(options, name)) is not None}
+        if options.headers:
+            changes["headers"] = self.headers.merged(options.headers)
+        return evolve(self, **changes)
+
+    def of_one_call(self, options: RequestOptions) -> Settings:
+        """These settings with the `options` of a call over them."""
+        merged = self.merge(options)
+        return merged if options.revision is None else evolve(merged, call_revision=options.revision)
+
+
+_OVERRIDES = tuple(name for name in RequestOptions.__annotations__ if name != "headers")
