@@ -47,12 +47,21 @@ def read(path: Path) -> Any:
 
 def read_text(path: Path) -> str:
     """UTF-8 text of a file, a byte order mark left out."""
+    if path.exists() and not path.is_file():
+        # Opening a named pipe would wait for somebody to write, reading a device might never end.
+        raise CodegenError("is no regular file", file=path)
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CodegenError("not UTF-8 text", file=path, place=f"byte {error.start}") from None
+        return decode(path.read_bytes(), path)
     except OSError as error:
         raise CodegenError(f"can't be read: {error.strerror or error}", file=path) from None
+
+
+def decode(data: bytes, file: object) -> str:
+    """UTF-8 text, a byte order mark left out."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CodegenError("not UTF-8 text", file=file, place=f"byte {error.start}") from None
 
 
 def dumps(value: Any) -> str:

@@ -14,35 +14,32 @@ add = { x-parameter-limits = [{ … }] }  # items to put into lists, each once
 drop = ["x-page-rows"]                  # keys to take away
 ```
 
-Overrides apply in the order of the file, so an exception comes after its rule. A named operation that a revision doesn't
-have is no error there, but `check` fails for a name that none of the known revisions has.
+Overrides apply in the order of the file, so an exception comes after its rule. A name means the operation's whole family:
+`get_campaigns_beta`, and what has been `get_campaigns` before and has that as an alias now. What doesn't fit the shipped
+revision is an error; elsewhere it is left out and reported.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import tomllib
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, frozen
 
-from codegen import documents, extensions
+from codegen import documents
 from codegen.errors import CodegenError
-from codegen.shape import METHODS
+from codegen.openapi import METHODS
+from codegen.references import References
+from codegen.specs import extensions, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 _KEYS = {"why", "operations", "where", "since", "until", "expect", "set", "add", "drop"}
 _WHERE_KEYS = {"methods", "path", "accepts", "collection"}
-
-
-def overrides_file(specs: Path) -> Path:
-    """The overrides that go with a folder of specs: its own, or the project's where it has none."""
-    own = specs / "overrides.toml"
-    return own if own.exists() else Path(__file__).resolve().parents[1] / "specs" / "overrides.toml"
+_BETA = "_beta"
 
 
 @frozen
@@ -56,28 +53,23 @@ class Override:
     path: str
     accepts: str | None
     collection: bool
-    since: str
-    until: str
+    period: tables.Period
     expect: dict[str, Any]
     set: dict[str, Any]
     add: dict[str, list[Any]]
     drop: tuple[str, ...]
 
-    def about(self, revision: str) -> bool:
-        """Whether the override is about that revision."""
-        return self.since <= revision and (not self.until or revision <= self.until)
-
-    def matches(self, document: dict[str, Any], method: str, path: str) -> bool:
+    def matches(self, operation: Entry, document: dict[str, Any]) -> bool:
         """Whether it is about that operation of `document`."""
-        operation = document["paths"][path][method]
-        name = operation["operationId"]
-        if self.operations is not None and name not in self.operations:
+        if self.operations is not None and not operation.names & set(self.operations):
             return False
-        if self.methods and method.upper() not in self.methods:
+        if self.methods and operation.method.upper() not in self.methods:
             return False
-        if self.collection and not is_collection(document, operation):
+        if self.collection and not is_collection(document, operation.raw):
             return False
-        return fnmatch.fnmatchcase(path, self.path) and (self.accepts is None or accepts(operation, self.accepts))
+        if self.accepts is not None and not accepts(operation.raw, self.accepts):
+            return False
+        return fnmatch.fnmatchcase(operation.path, self.path)
 
 
 @define
@@ -90,30 +82,24 @@ class Overrides:
     @classmethod
     def load(cls, file: Path) -> Overrides:
         """The overrides in `file`; none where there is no such file. Raises CodegenError."""
-        if not file.exists():
-            return cls(file)
-        try:
-            data = tomllib.loads(documents.read_text(file))
-        except tomllib.TOMLDecodeError as error:
-            raise CodegenError(f"not TOML: {error}", file=file) from None
-        if unknown := data.keys() - {"override", "ignore", "union"}:
-            raise CodegenError(f"unknown tables: {', '.join(sorted(unknown))}", file=file)
-        return cls(
-            file, tuple(_override(item, file, f"/override/{i}") for i, item in enumerate(data.get("override", ())))
-        )
+        items = enumerate(tables.read(file, "override"))
+        return cls(file, tuple(_override(item, file, f"/override/{index}") for index, item in items))
 
     def apply(self, document: dict[str, Any], revision: str, problems: list[str] | None = None) -> None:
         """Put the facts on the operations of `document`.
 
         Raises CodegenError where an expectation doesn't hold; with `problems`, such overrides are left out and listed there.
         """
+        entries = entries_of(document)
         for override in self.items:
-            if override.about(revision):
-                for name, method, path, operation in list(_operations(document)):
-                    if override.matches(document, method, path):
-                        self._or_note(partial(self._put, override, name, operation), problems)
-        for name, _, _, operation in _operations(document):
-            self._or_note(partial(self._check_facts, name, operation), problems)
+            if override.period.covers(revision):
+                for entry in entries:
+                    if override.matches(entry, document):
+                        self._or_note(partial(self._put, override, entry.name, entry.raw), problems)
+        for entry in entries:
+            self._check_facts(entry.name, entry.raw)
+            for limit in list(entry.raw.get("x-parameter-limits", ())):
+                self._or_note(partial(self._check_limit, entry.name, entry.raw, limit), problems)
 
     @staticmethod
     def _or_note(step: Callable[[], None], problems: list[str] | None) -> None:
@@ -124,18 +110,24 @@ class Overrides:
                 raise
             problems.append(str(error))
 
-    def check(self, documents_by_revision: Iterable[tuple[str, dict[str, Any]]]) -> None:
-        """Fail for names and rules that hit nothing in any of the revisions that they are about."""
-        known = list(documents_by_revision)
+    def check(self, documents_by_revision: Mapping[str, dict[str, Any]], shipped: str) -> None:
+        """Fail for names and rules that hit nothing: in the shipped revision where they are about it, else in any."""
         for override in self.items:
-            about = [document for revision, document in known if override.about(revision)]
+            about = {
+                revision: document
+                for revision, document in documents_by_revision.items()
+                if override.period.covers(revision)
+            }
+            if shipped in about:
+                about = {shipped: about[shipped]}
             if not about:
                 continue
             hits = {
                 name
-                for document in about
-                for name, method, path, _ in _operations(document)
-                if override.matches(document, method, path)
+                for document in about.values()
+                for entry in entries_of(document)
+                if override.matches(entry, document)
+                for name in entry.names
             }
             missing = sorted(set(override.operations or ()) - hits)
             if missing or not hits:
@@ -162,14 +154,16 @@ class Overrides:
     def _check_facts(self, name: str, operation: dict[str, Any]) -> None:
         for key, problem in extensions.problems(operation):
             raise CodegenError(f"{name}: {key} {problem}", file=self.file)
-        for limit in operation.get("x-parameter-limits", ()):
-            trigger = f"{limit.get('parameter')}={limit.get('value')}"
-            if not accepts(operation, trigger) or not limit.get("resource"):
-                raise CodegenError(
-                    f"{name} has a limit for {trigger}, which is none of its parameters, or whose resource isn't known:"
-                    " add an override",
-                    file=self.file,
-                )
+
+    def _check_limit(self, name: str, operation: dict[str, Any], limit: dict[str, Any]) -> None:
+        trigger = f"{limit.get('parameter')}={limit.get('value')}"
+        if not accepts(operation, trigger) or not limit.get("resource"):
+            operation["x-parameter-limits"].remove(limit)
+            raise CodegenError(
+                f"{name} has a limit for {trigger}, which is none of its parameters, or whose resource isn't known:"
+                " add an override",
+                file=self.file,
+            )
 
 
 def accepts(operation: dict[str, Any], trigger: str) -> bool:
@@ -185,26 +179,43 @@ def accepts(operation: dict[str, Any], trigger: str) -> bool:
 
 def is_collection(document: dict[str, Any], operation: dict[str, Any]) -> bool:
     """Whether the success document of the operation has a list as its `data`."""
+    known = References(document)
     for status, response in operation.get("responses", {}).items():
         if status.startswith("2"):
             for media in response.get("content", {}).values():
-                body = _resolved(document, media.get("schema", {}))
-                data = _resolved(document, body.get("properties", {}).get("data", {}))
+                data = known.plain(known.properties(media.get("schema", {})).get("data", {}))
                 return data.get("type") == "array"
     return False
 
 
-def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in schema:
-        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    return schema
+@frozen
+class Entry:
+    """An operation of a document, and the names that overrides may mean it by."""
+
+    name: str
+    method: str
+    path: str
+    raw: dict[str, Any]
+    names: frozenset[str]
 
 
-def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
-    for path, item in document["paths"].items():
-        for method in METHODS:
-            if method in item:
-                yield item[method]["operationId"], method, path, item[method]
+def entries_of(document: dict[str, Any]) -> list[Entry]:
+    """The operations of a document.
+
+    Each goes by the names of its family: its own, that without `_beta`, and its aliases, which are what it was called in
+    earlier revisions; but not by what another operation of the document is called.
+    """
+    found = [
+        (method, path, item[method]) for path, item in document["paths"].items() for method in METHODS if method in item
+    ]
+    taken = {operation["operationId"] for _, _, operation in found}
+    entries = []
+    for method, path, operation in found:
+        name = operation["operationId"]
+        family = [name, *operation.get("x-klaviyo-operation-aliases", ())]
+        others = {each for known in family for each in (known, known.removesuffix(_BETA))} - taken
+        entries.append(Entry(name, method, path, operation, frozenset({name, *others})))
+    return entries
 
 
 def _override(item: Any, file: Path, place: str) -> Override:
@@ -222,7 +233,7 @@ def _override(item: Any, file: Path, place: str) -> Override:
         raise refuse("say which operations: by `operations` or by `where`")
     if not item.keys() & {"set", "add", "drop"}:
         raise refuse("it does nothing: give set, add or drop")
-    kinds = {"operations": list, "expect": dict, "set": dict, "add": dict, "drop": list, "since": str, "until": str}
+    kinds = {"operations": list, "expect": dict, "set": dict, "add": dict, "drop": list}
     for key, kind in kinds.items():
         if key in item and not isinstance(item[key], kind):
             raise refuse(f"{key} must be a {kind.__name__}")
@@ -236,8 +247,7 @@ def _override(item: Any, file: Path, place: str) -> Override:
         path=where.get("path", "*"),
         accepts=where.get("accepts"),
         collection=where.get("collection", False),
-        since=item.get("since", ""),
-        until=item.get("until", ""),
+        period=tables.period(item, file, place),
         expect=item.get("expect", {}),
         set=item.get("set", {}),
         add=item.get("add", {}),

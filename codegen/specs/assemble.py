@@ -1,4 +1,4 @@
-"""Per-operation specs and overrides → one OpenAPI document, and that normalised for the engine."""
+"""Per-operation specs and overrides → one OpenAPI document."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define, frozen
 
-from codegen import documents, unions
+from codegen import documents
 from codegen.errors import CodegenError
-from codegen.normalise import normalise
-from codegen.overrides import Overrides, overrides_file
-from codegen.shape import METHODS, escape
-from codegen.upstream import check_revision
+from codegen.names import file_stem
+from codegen.openapi import METHODS, escape
+from codegen.revisions import check_revision, shipped_revision
+from codegen.specs import undeclared, unions
+from codegen.specs.overrides import Overrides
+from codegen.specs.tables import overrides_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Spec", "check_overrides", "known_revisions", "load_folder", "load_revision", "normalise"]
+    from codegen.specs.undeclared import Undeclared
 
 
 @frozen
@@ -26,9 +28,13 @@ class Spec:
 
     revision: str
     document: dict[str, Any]
-    """One OpenAPI 3.0 document with the facts of the overrides in it, before `normalise`."""
+    """One OpenAPI 3.0 document with the facts of the overrides in it."""
     operations: Mapping[str, dict[str, Any]]
     """operationId → the operation as it is in the document, with `path` and `method` (upper case) added; sorted by name."""
+    undeclared: tuple[Undeclared, ...] = ()
+    """What resources have besides what their schemas say."""
+    skipped: tuple[str, ...] = ()
+    """Overrides that don't fit this revision and are left out."""
 
 
 def known_revisions(specs: Path) -> list[str]:
@@ -38,10 +44,11 @@ def known_revisions(specs: Path) -> list[str]:
     return sorted(path.name for path in specs.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def load_revision(specs: Path, revision: str) -> Spec:
+def load_revision(specs: Path, revision: str, *, strict: bool | None = None) -> Spec:
     """The specs of a revision merged into one document, the overrides of the folder (or else the project's) applied.
 
-    Raises CodegenError where the folder is missing, files contradict each other, or an override doesn't fit.
+    Raises CodegenError where the folder is missing or files contradict each other; and, where it is `strict` (by default
+    for the revision that the package ships), for an override that doesn't fit. Otherwise such overrides are left out.
     """
     check_revision(revision)
     folder = specs / revision
@@ -50,20 +57,25 @@ def load_revision(specs: Path, revision: str) -> Spec:
         raise CodegenError(
             f"no specs of this revision (there are: {known}); run `python -m codegen import` first", file=folder
         )
-    return load_folder(folder, revision, Overrides.load(overrides_file(specs)))
+    if strict is None:
+        strict = revision == shipped_revision()
+    return load_folder(folder, revision, Overrides.load(overrides_file(specs)), None if strict else [])
 
 
 def check_overrides(specs: Path) -> None:
-    """Raise CodegenError for overrides that hit nothing in any revision of `specs`, or whose expectation doesn't hold."""
+    """Raise CodegenError for overrides that don't fit the shipped revision, and for those that hit nothing anywhere."""
     own = specs / "overrides.toml"
     if not own.exists():
         # The project's serve such a folder, and are made for the project's specs: some of them may well hit nothing here.
         return
-    overrides = Overrides.load(own)
-    revisions = known_revisions(specs)
-    overrides.check([(revision, merge(specs / revision)) for revision in revisions])
-    for revision in revisions:
-        load_folder(specs / revision, revision, overrides)
+    overrides, shipped = Overrides.load(own), shipped_revision()
+    merged = {revision: merge(specs / revision) for revision in known_revisions(specs)}
+    overrides.check(merged, shipped)
+    if shipped in merged:
+        undeclared.check(undeclared.load(own, shipped), merged[shipped], own)
+        unions.check(merged[shipped], own, shipped)
+    for revision in merged:
+        load_revision(specs, revision)
 
 
 def load_folder(folder: Path, revision: str, overrides: Overrides, problems: list[str] | None = None) -> Spec:
@@ -75,11 +87,12 @@ def load_folder(folder: Path, revision: str, overrides: Overrides, problems: lis
             if method in item:
                 operations[item[method]["operationId"]] = {"path": path, "method": method.upper()}
     overrides.apply(document, revision, problems)
-    unions.apply(document, overrides.file)
+    unions.apply(document, overrides.file, revision, problems)
     for known in operations.values():
         document["paths"][known["path"]][known["method"].lower()].setdefault("x-safe-to-repeat", False)
         known.update(document["paths"][known["path"]][known["method"].lower()])
-    return Spec(revision, document, dict(sorted(operations.items())))
+    resources = tuple(undeclared.load(overrides.file, revision))
+    return Spec(revision, document, dict(sorted(operations.items())), resources, tuple(problems or ()))
 
 
 def merge(folder: Path) -> dict[str, Any]:
@@ -93,7 +106,7 @@ def merge(folder: Path) -> dict[str, Any]:
         if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
             raise CodegenError("is no spec made by `python -m codegen import`", file=path)
         operations = [item[method] for item in document["paths"].values() for method in METHODS if method in item]
-        if [operation.get("operationId") for operation in operations] != [path.stem]:
+        if [file_stem(str(operation.get("operationId"))) for operation in operations] != [path.stem]:
             raise CodegenError(f"must hold the operation {path.stem} and no other", file=path)
         tags = document.pop("tags", [])
         union.tags += [tag for tag in tags if tag not in union.tags]
