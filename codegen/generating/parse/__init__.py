@@ -1,0 +1,1 @@
+"""A document → our intermediate form, through openapi-python-client."""

@@ -1,0 +1,1 @@
+"""What users get → source text."""
