@@ -1,1 +1,1 @@
-"""From Klaviyo's documents to the generated parts of `klaviyo_async`; see `docs/codegen.md`."""
+"""From Klaviyo's documents to the generated parts of `klaviyo_async`; see `docs/regenerating.md` and `docs/codegen.md`."""

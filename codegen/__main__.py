@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codegen import assemble, upstream
 from codegen.errors import CodegenError
-from codegen.overrides import Overrides, overrides_file
+from codegen.generating import stamp
+from codegen.generating.target import Target
+from codegen.importing import importer, manifest
+from codegen.importing.fetch import UPSTREAM_URL, fetch
+from codegen.specs import assemble
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _SPECS = Path(__file__).resolve().parents[1] / "specs"
 
@@ -35,26 +39,56 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m codegen", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+    def command(name: str, run: object, text: str, *, specs: bool = True) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(run=run)
-        sub.add_argument(
-            "--specs", type=Path, default=_SPECS, metavar="DIR", help="folder of the specs (default: the project's)"
-        )
+        if specs:
+            sub.add_argument(
+                "--specs", type=Path, default=_SPECS, metavar="DIR", help="folder of the specs (default: the project's)"
+            )
         return sub
 
-    fetch = command("fetch", _fetch, "download Klaviyo's documents of a revision and import them")
-    fetch.add_argument("--revision", required=True, metavar="R", help="YYYY-MM-DD, with .pre after it for the beta")
-    fetch.add_argument(
-        "--url", default=upstream.UPSTREAM_URL, metavar="URL", help="folder of stable.json and beta.json"
+    fetch_ = command("fetch", _fetch, "take Klaviyo's documents of a revision and import them")
+    fetch_.add_argument("--revision", required=True, metavar="R", help="YYYY-MM-DD, with .pre after it for the beta")
+    fetch_.add_argument(
+        "--from", dest="source", type=Path, metavar="SRC", help="where they lie, instead of the web: as for import"
     )
-    fetch.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS")
-    fetch.add_argument("--report", type=Path, metavar="FILE", help="write the report into a file as well")
+    fetch_.add_argument(
+        "--url",
+        default=UPSTREAM_URL,
+        metavar="URL",
+        help="a repository of which BRANCH/openapi/stable.json can be read, or a folder of stable.json and beta.json",
+    )
+    fetch_.add_argument(
+        "--timeout", type=_seconds, default=120.0, metavar="SECONDS", help="for the whole download (default: 120)"
+    )
+    fetch_.add_argument("--report", type=Path, metavar="FILE", help="write the report into a file as well")
 
     import_ = command("import", _import, "replace the specs of a revision by what upstream documents say")
-    import_.add_argument("source", type=Path, metavar="SRC", help="a folder, a document or a bundle")
+    import_.add_argument(
+        "source", type=Path, metavar="SRC", help="a document, a bundle, a folder, a checkout or repository, an archive"
+    )
     import_.add_argument("--revision", required=True, metavar="R", help="YYYY-MM-DD, with .pre after it for a beta")
     import_.add_argument("--report", type=Path, metavar="FILE", help="write the report into a file as well")
+
+    regenerate = command(
+        "regenerate",
+        _regenerate,
+        "take a revision: fetch, generate, check types, compare, version, changelog",
+        specs=False,
+    )
+    regenerate.add_argument("--revision", required=True, metavar="R", help="YYYY-MM-DD, or `newest`")
+    regenerate.add_argument(
+        "--from", dest="source", type=Path, metavar="SRC", help="where the documents lie, as for fetch"
+    )
+    regenerate.add_argument("--url", default=UPSTREAM_URL, metavar="URL", help="as for fetch")
+    regenerate.add_argument("--timeout", type=_seconds, default=120.0, metavar="SECONDS", help="as for fetch")
+    regenerate.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write the differences into a file as well, as long as pull requests take",
+    )
 
     for name, run, text in (
         ("generate", _generate, "write the generated parts of the package"),
@@ -65,57 +99,134 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--out", type=Path, metavar="DIR", help="folder to hold the package (default: the project)")
         sub.add_argument("--package", metavar="NAME", help="name of the package (default: klaviyo_async)")
 
+    docs = command(
+        "docs", _docs, "put the pages of the documentation site together, the reference of all operations included"
+    )
+    docs.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to fill; what was in it goes")
+
     diff = command("diff", _diff, "tell what changed between two revisions")
     diff.add_argument("old", metavar="R1", help="a revision in the specs, or a folder of imported specs")
     diff.add_argument("new", metavar="R2")
     diff.add_argument("--format", choices=("md", "json"), default="md")
+    diff.add_argument(
+        "--limit",
+        type=int,
+        metavar="CHARACTERS",
+        help="cut the Markdown where the unimportant begins, as pull requests ask",
+    )
     return parser
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    report = upstream.fetch(options.revision, options.specs, base_url=options.url, timeout=options.timeout)
-    return _told(report, options)
-
-
-def _import(options: argparse.Namespace) -> int:
-    return _told(upstream.import_documents(options.source, options.revision, options.specs), options)
-
-
-def _told(report: upstream.ImportReport, options: argparse.Namespace) -> int:
-    """Print the report of an import, and which overrides no longer fit what came."""
-    problems: list[str] = []
-    overrides = Overrides.load(overrides_file(options.specs))
-    assemble.load_folder(options.specs / report.revision, report.revision, overrides, problems)
-    text = "\n".join([str(report), *(f"override: {problem}" for problem in problems)])
-    print(text)
-    if options.report is not None:
-        try:
-            options.report.write_text(f"{text}\n", encoding="utf-8")
-        except OSError as error:
-            raise CodegenError(f"can't be written: {error.strerror or error}", file=options.report) from None
+    with _reporting(options.report) as tell:
+        tell(
+            fetch(
+                options.revision,
+                options.specs,
+                src=options.source,
+                base_url=options.url,
+                timeout=options.timeout,
+            )
+        )
     return 0
 
 
-def _generate(options: argparse.Namespace) -> int:
-    from codegen.emit import generate  # noqa: PLC0415 - the engine takes a second to load, and only this needs it
+def _import(options: argparse.Namespace) -> int:
+    with _reporting(options.report) as tell:
+        tell(importer.import_documents(options.source, options.revision, options.specs))
+    return 0
 
-    print(generate(options.revision, options.specs, options.out, options.package))
+
+@contextlib.contextmanager
+def _reporting(file: Path | None) -> Iterator[Callable[[object], None]]:
+    """Prints a report, and writes it into a file, which is tried before anything else is written."""
+    made = file is not None and not file.exists()
+    told: list[object] = []
+    try:
+        if file is not None and not file.is_fifo():
+            with file.open("a", encoding="utf-8"):
+                pass
+        yield told.append
+        for report in told:
+            print(report)
+            if file is not None:
+                file.write_text(f"{report}\n", encoding="utf-8")
+    except OSError as error:
+        raise CodegenError(f"can't be written: {error.strerror or error}", file=file) from None
+    finally:
+        if file is not None and made and not told:
+            file.unlink(missing_ok=True)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds
+
+
+def _regenerate(options: argparse.Namespace) -> int:
+    from codegen.regenerating import run  # noqa: PLC0415
+
+    request = run.Request(options.revision, options.source, options.url, options.timeout, options.report)
+    try:
+        return run.regenerate(request)
+    except KeyboardInterrupt:
+        print("codegen regenerate: stopped; all files are as they were", file=sys.stderr)
+        return 130
+
+
+def _generate(options: argparse.Namespace) -> int:
+    target = Target.of(options.revision, options.specs, options.out, options.package)
+    report = stamp.known(target)
+    if report is None:
+        from codegen.generating.emit import generate  # noqa: PLC0415 - the engine takes a second to load
+
+        report = str(generate(options.revision, options.specs, options.out, options.package))
+        stamp.keep(target, report)
+    print(report)
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
-    from codegen.emit import check  # noqa: PLC0415
-
     assemble.check_overrides(options.specs)
+    touched = [
+        problem
+        for revision in assemble.known_revisions(options.specs)
+        for problem in manifest.problems(options.specs / revision)
+    ]
+    for problem in touched:
+        print(problem)
+    target = Target.of(options.revision, options.specs, options.out, options.package)
+    report = stamp.known(target)
+    if report is not None:
+        print(f"{report}: up to date")
+        return int(bool(touched))
+    from codegen.generating.emit import check  # noqa: PLC0415 - as above
+
     code: int = check(options.revision, options.specs, options.out, options.package)
-    return code
+    return code or int(bool(touched))
+
+
+def _docs(options: argparse.Namespace) -> int:
+    from codegen.documenting.site import write  # noqa: PLC0415 - loads the package, which may be what is being generated
+
+    print(f"{options.out}: {len(write(options.out))} files")
+    return 0
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from codegen.diff import compare  # noqa: PLC0415
+    from codegen.diffing import compare, report, version  # noqa: PLC0415
 
-    result = compare(options.specs, options.old, options.new)
-    print(result.as_json() if options.format == "json" else result.as_markdown())
+    result = compare.compare(options.specs, options.old, options.new)
+    proposal, entry = version.propose(result), version.entry(result)
+    if options.format == "json":
+        print(report.as_json(result, proposal, entry))
+    else:
+        print(report.as_markdown(result, proposal, entry, limit=options.limit))
     return 1 if result else 0
 
 

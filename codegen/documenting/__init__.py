@@ -1,0 +1,1 @@
+"""The package → the pages of its documentation site: what `python -m codegen docs` does."""
