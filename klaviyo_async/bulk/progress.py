@@ -1,0 +1,65 @@
+"""How far a bulk job is: the value that callbacks get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+__all__ = ["Progress", "ProgressCallback"]
+
+
+@frozen(kw_only=True)
+class Progress:
+    """How far a bulk job is, at one moment."""
+
+    operation: str
+    """The operationId, for instance ``bulk_import_profiles`` or ``get_events``."""
+    unit: Literal["rows", "records"] = "rows"
+    done: int = 0
+    """Rows whose fate is settled, or records that were handed out."""
+    total: int | None = None
+    """How many there will be, as soon as that is known."""
+    failed: int = 0
+    """Those of `done` that did not get through."""
+    earlier: int = 0
+    """Those of `done` that an earlier run of the same checkpoint settled."""
+    waiting: int = 0
+    """Requests that wait for the rate limit right now."""
+    jobs: int = 0
+    """Jobs under way at Klaviyo."""
+    seconds: float = 0.0
+    """Since the run began."""
+    finished: bool = False
+    """Whether this is the last of a run that came to its end."""
+
+    @property
+    def rate(self) -> float:
+        """Rows or records a second, of this run."""
+        return (self.done - self.earlier) / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds that are left at this rate; None while the total or the rate is unknown."""
+        if self.total is None or self.rate <= 0:
+            return None
+        return max(0.0, (self.total - self.done) / self.rate)
+
+    def __str__(self) -> str:
+        of = f" of {self.total:,}" if self.total is not None else ""
+        parts = [f"{self.operation}: {self.done:,}{of} {self.unit}", f"{self.rate:,.0f}/s"]
+        if self.eta and not self.finished:
+            parts.append(f"{self.eta:,.0f} s left")
+        if self.failed:
+            parts.append(f"{self.failed:,} failed")
+        if self.jobs:
+            parts.append(f"{self.jobs:,} jobs under way")
+        if self.waiting:
+            parts.append(f"{self.waiting:,} requests wait for the rate limit")
+        return ", ".join(parts)
+
+
+ProgressCallback: TypeAlias = Callable[[Progress], object]
+"""What ``progress=`` takes besides True and False. It is called in the event loop, a few times a second, so it must be
+quick; what it raises ends the run (with a checkpoint it can go on later)."""
