@@ -1,4 +1,4 @@
-"""A Klaviyo of one's own for tests: `FakeKlaviyo` on loopback, and the pytest fixtures `fake_klaviyo` and `klaviyo`.
+"""A local Klaviyo for tests: `FakeKlaviyo`, which listens on loopback, and the pytest fixtures `fake_klaviyo` and `klaviyo`.
 
 ::
 

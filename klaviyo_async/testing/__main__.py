@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import signal
 import sys
 from typing import TYPE_CHECKING
 
 from klaviyo_async.errors import ConfigurationError
+from klaviyo_async.testing.standalone import serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from klaviyo_async.testing.server import FakeKlaviyo
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,10 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8700, help="port to listen on, 0 for any (default: %(default)s)")
     parser.add_argument("--database", metavar="FILE", help="SQLite file that keeps the state over restarts")
-    parser.add_argument("--no-limits", action="store_true", help="count no requests, answer no 429")
+    parser.add_argument("--no-limits", action="store_true", help="count no requests, never respond 429")
     parser.add_argument("--api-key", action="append", metavar="KEY", help="accept only this key (repeatable)")
     parser.add_argument("--seed", type=int, default=0, help="seed of ids and data (default: %(default)s)")
-    parser.add_argument("--latency", type=float, metavar="SECONDS", help="seconds before each answer")
+    parser.add_argument("--latency", type=float, metavar="SECONDS", help="seconds before each response")
     parser.add_argument(
         "--job-seconds", type=float, default=2.0, help="how long a bulk job takes (default: %(default)s)"
     )
@@ -36,7 +37,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--items", type=int, default=0, help="catalog items to start with")
     given = parser.parse_args(arguments)
     try:
-        asyncio.run(serve(given))
+        asyncio.run(
+            serve(
+                _say,
+                profiles=given.profiles,
+                lists=given.lists,
+                events=given.events,
+                items=given.items,
+                host=given.host,
+                port=given.port,
+                limits=not given.no_limits,
+                api_keys=given.api_key,
+                seed=given.seed,
+                latency=given.latency,
+                job_seconds=given.job_seconds,
+                database=given.database,
+            )
+        )
     except KeyboardInterrupt:
         return 0
     except (ConfigurationError, OSError) as failure:
@@ -45,39 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def serve(given: argparse.Namespace) -> None:
-    """Run one fake until the process is told to stop.
-
-    Raises:
-        ConfigurationError: when the extra ``testing`` is not installed.
-        OSError: when the port is taken.
-    """
-    from klaviyo_async.testing.server import FakeKlaviyo  # noqa: PLC0415 - `--help` needs none of it
-
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for one in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(one, stop.set)
-    fake = FakeKlaviyo(
-        host=given.host,
-        port=given.port,
-        limits=not given.no_limits,
-        api_keys=given.api_key,
-        seed=given.seed,
-        latency=given.latency,
-        job_seconds=given.job_seconds,
-        database=given.database,
-    )
-    async with fake:
-        if given.profiles or given.lists or given.events or given.items:
-            if fake.store.count("profile"):
-                sys.stdout.write("The database has profiles already: nothing is seeded.\n")
-            else:
-                fake.seed(profiles=given.profiles, lists=given.lists, events=given.events, items=given.items)
-        sys.stdout.write(f"Fake Klaviyo, revision {fake.revision}, listens on {fake.url}\n")
-        sys.stdout.flush()
-        await stop.wait()
+def _say(fake: FakeKlaviyo) -> None:
+    sys.stdout.write(f"Fake Klaviyo, revision {fake.revision}, listens on {fake.url}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

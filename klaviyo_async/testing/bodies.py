@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from klaviyo_async.headers import JSON_API
 from klaviyo_async.testing.problems import Problem, error, invalid
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from klaviyo_async.testing.routes import Route
     from klaviyo_async.testing.schemas import Schemas
 
-_JSON = ("application/vnd.api+json", "application/json")
+_JSON = (JSON_API, "application/json")
 LARGEST = 64_000_000
 """Bytes that the server reads at most before any cap of an operation is looked at."""
 
@@ -40,7 +41,7 @@ def check_type(route: Route, content_type: str) -> None:
 
 
 def check_size(operation: Operation, size: int) -> None:
-    """Refuse a body past the operation's cap.
+    """Refuse a body, or the file of a form, past the operation's cap.
 
     Raises:
         Problem: 413.
@@ -95,6 +96,11 @@ def form(content_type: str, content: bytes) -> dict[str, Any]:
             {"filename": filename, "content": value} if filename is not None else value.decode(errors="replace")
         )
     return fields
+
+
+def file_size(fields: dict[str, Any]) -> int:
+    """Bytes of the files in a form."""
+    return sum(len(value["content"]) for value in fields.values() if isinstance(value, dict))
 
 
 def _check_rows(caps: Caps, body: Any) -> None:

@@ -1,4 +1,4 @@
-"""One request on its way through the fake, and its answer."""
+"""One request on its way through the fake, and its response."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Call:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """``data.attributes`` of the body; empty where there are none."""
+        """``data.attributes`` of the body; empty if it has none."""
         return self.data.get("attributes") or {}
 
     def related_id(self, name: str) -> str | None:
@@ -67,7 +67,7 @@ class Call:
 
 
 @define(kw_only=True)
-class Answer:
+class Response:
     """What goes back: a status, and a document unless the body is empty."""
 
     status: int

@@ -5,12 +5,16 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from klaviyo_async.errors import ConfigurationError
 from klaviyo_async.testing.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from os import PathLike
 
+_OURS = 0x4B4C5659
+"""`application_id` of the files that the fake makes: KLVY."""
+_NAMES = frozenset({"record", "pair"})
 _TABLES = """
 CREATE TABLE IF NOT EXISTS record (type TEXT, id TEXT, seq INTEGER, body BLOB, PRIMARY KEY (type, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pair (
@@ -20,10 +24,14 @@ CREATE TABLE IF NOT EXISTS pair (
 
 
 class Database:
-    """Collects the changes of a request and writes them in one transaction at its end."""
+    """Collects the changes of a request and writes them in one transaction at its end.
+
+    Raises `ConfigurationError` if the file is not one that a fake made.
+    """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection = _opened(path)
+        self._connection.execute(f"PRAGMA application_id={_OURS}")
         self._connection.execute("PRAGMA journal_mode=WAL")
         # a killed process loses nothing; only a machine that dies may lose the last requests
         self._connection.execute("PRAGMA synchronous=OFF")
@@ -78,3 +86,27 @@ class Database:
         """Write what was noted and close the file."""
         self.flush()
         self._connection.close()
+
+
+def _opened(path: str | PathLike[str]) -> sqlite3.Connection:
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # Read before anything is written: journal_mode alone would change somebody else's file.
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")}
+        ((application,),) = connection.execute("PRAGMA application_id")
+    except sqlite3.DatabaseError as failure:
+        if connection is not None:
+            connection.close()
+        raise ConfigurationError(
+            f"database: {path} can't be used: {failure}. Give a new file, or one that FakeKlaviyo made."
+        ) from None
+    # Files of earlier versions have no application_id, but just these tables.
+    if application == _OURS or (application == 0 and (not names or names == _NAMES)):
+        return connection
+    connection.close()
+    tables = f" (it has {', '.join(sorted(names)[:5])})" if names else ""
+    raise ConfigurationError(
+        f"database: {path} is the SQLite file of another program{tables} and was left alone. Give a new file, or one that"
+        " FakeKlaviyo made."
+    )

@@ -1,14 +1,13 @@
-"""Evaluates filters: the values that a field has in a record, and whether a condition holds for them."""
+"""Evaluates filters: whether a condition holds for the values of a field, and a whole filter for a record."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from klaviyo_async.testing.behaviour.computed import subscriptions
-from klaviyo_async.testing.clock import instant
+from klaviyo_async.testing.values import ALIASES, sort_key, time_of, values_of, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -17,61 +16,10 @@ if TYPE_CHECKING:
     from klaviyo_async.testing.record import Record
     from klaviyo_async.testing.store import Store
 
-_ALIASES: Mapping[tuple[str, str], str] = {
-    ("event", "metric_id"): "@metric",
-    ("event", "profile_id"): "@profile",
-    ("event", "metric"): "@metric",
-    ("event", "profile"): "@profile",
-    ("profile", "profile_id"): "id",
-    ("catalog-category", "item.id"): "~items",
-    ("catalog-item", "category.id"): "~categories",
-    ("catalog-variant", "item.id"): "@item",
-    ("review", "item.id"): "@item",
-    ("coupon-code", "coupon.id"): "@coupon",
-    ("coupon-code", "profile.id"): "@profile",
-    ("push-token", "profile.id"): "@profile",
-    ("profile", "push_token"): "~push-tokens/token",
-    ("campaign", "messages.channel"): "~campaign-messages/definition.channel",
-    ("flow-action", "action_type"): "definition.type!",
-    ("flow-action", "status"): "definition.data.status",
-    ("flow-message", "name"): "definition.name",
-    ("review", "status"): "status.value",
-    **{
-        (f"profile-suppression-bulk-{verb}-job", f"{name}_id"): f"~{name}s"
-        for verb in ("create", "delete")
-        for name in ("list", "segment")
-    },
-}
-"""Where a filter's or sort key's field is not simply an attribute: ``@`` is a to-one relationship kept in the record,
-``~`` the members of another one (or, after ``/``, an attribute of theirs), ``!`` an upper-snake spelling."""
-
-
-def values_of(record: Record, field: str) -> list[Any]:
-    """The values of a field that the record alone tells; several where the path goes through a list, none if absent."""
-    field = _ALIASES.get((record.type, field), field)
-    if field in {"id", "ids"}:
-        return [record.id]
-    attributes, refs = record.load()
-    if field.startswith("@"):
-        value = refs.get(field[1:])
-        return [] if value is None else [value]
-    if field.endswith("~lower"):
-        return [str(value).lower() for value in _walk(attributes, [field.removesuffix("~lower")])]
-    if field.startswith("subscriptions."):
-        attributes = {**attributes, "subscriptions": subscriptions(attributes)}
-    if field.endswith("!"):
-        return [str(value).replace("-", "_").upper() for value in _walk(attributes, field[:-1].split("."))]
-    return _walk(attributes, field.split("."))
-
-
-def self_contained(type: str, field: str) -> bool:
-    """Whether a field's values are in the record itself, so that they can be indexed."""
-    return not _ALIASES.get((type, field), field).startswith("~")
-
 
 def field_values(store: Store, record: Record, field: str) -> list[Any]:
     """The values of a field, looked up in related resources where need be."""
-    alias = _ALIASES.get((record.type, field), field)
+    alias = ALIASES.get((record.type, field), field)
     if not alias.startswith("~"):
         return values_of(record, field)
     name, _, attribute = alias[1:].partition("/")
@@ -81,37 +29,14 @@ def field_values(store: Store, record: Record, field: str) -> list[Any]:
     return [value for member in members for value in values_of(member, attribute)]
 
 
-def _walk(value: Any, path: list[str]) -> list[Any]:
-    for at, name in enumerate(path):
-        if isinstance(value, list):
-            return [found for one in value for found in _walk(one, path[at:])]
-        if not isinstance(value, dict):
-            return []
-        value = value.get(name)
-        if value is None:
-            return []
-    return value if isinstance(value, list) else [value]
-
-
-def sort_key(value: Any) -> tuple[Any, ...]:
-    """A key that orders values of any type: absent ones first, then numbers and times, then texts."""
-    if value is None:
-        return (0,)
-    if isinstance(value, bool | int | float):
-        return (1, value)
-    time = _time(value)
-    return (1, time) if time is not None else (2, str(value))
-
-
-def _time(value: Any) -> float | None:
-    if isinstance(value, datetime):
-        return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).timestamp()
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
-    if isinstance(value, str) and len(value) >= 10 and value[4] == "-" and value[7] == "-":
-        found = instant(value)
-        return None if found is None else found.timestamp()
-    return None
+def _there(store: Store, record: Record, field: str) -> list[Any]:
+    """As `field_values`; a resource that is related and no longer there doesn't count."""
+    alias = ALIASES.get((record.type, field), field)
+    return (
+        [member.id for member in store.members(record, alias[1:])]
+        if alias.startswith("@")
+        else field_values(store, record, field)
+    )
 
 
 def holds(condition: Condition, values: list[Any]) -> bool:
@@ -138,7 +63,7 @@ def _equal(value: Any, wanted: Any) -> bool:
     if isinstance(value, bool) or isinstance(wanted, bool):
         return value is wanted
     if isinstance(wanted, datetime | date):
-        return _time(value) == _time(wanted)
+        return time_of(value) == time_of(wanted)
     return bool(value == wanted)
 
 
@@ -180,11 +105,13 @@ def matches(
             continue
         if extra is not None and condition.field in extra:
             values = [extra[condition.field]]
+        elif condition.operator == "has":
+            values = _there(store, record, condition.field)
         else:
             values = field_values(store, record, condition.field)
         if not holds(condition, values):
             return False
     return all(
-        any(all(holds(one, _walk(entry, [one.field])) for one in together) for entry in values_of(record, path))
+        any(all(holds(one, walk(entry, [one.field])) for one in together) for entry in values_of(record, path))
         for path, together in entries.items()
     )

@@ -1,12 +1,18 @@
-"""Faults on demand: what `FakeKlaviyo.fail` plans, and the latency of answers."""
+"""Faults on demand: what `FakeKlaviyo.fail` plans, and the latency of responses."""
 
 from __future__ import annotations
 
+import asyncio
+import math
 import random
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import define, field
+
+_TICK = 0.02
+"""Seconds between looks at whether a fault was cleared."""
 
 Latency = float | tuple[float, float] | Callable[[random.Random], float] | None
 
@@ -23,17 +29,20 @@ class Fault:
     """How many requests of the operation pass unharmed first."""
     status: int | None = None
     body: bytes | str | Mapping[str, Any] | None = None
-    """Body of the answer with `status`: a mapping goes out as JSON, text and bytes as they are; None is Klaviyo's shape."""
+    """Body of the response with `status`: a mapping goes out as JSON, text and bytes as they are; None is Klaviyo's shape."""
     headers: Mapping[str, str] = field(factory=dict)
     reset: bool = False
-    """Break the connection instead of answering."""
+    """Break the connection instead of responding."""
     delay: float = 0.0
-    """Seconds before the answer."""
+    """Seconds before the response."""
     truncate: int | None = None
     """Bytes of the body that are sent before the connection breaks, with the full Content-Length announced."""
+    stall: bool = False
+    """Hold the connection open in silence where it would break otherwise, until the faults are cleared."""
     processed: bool = False
-    """Whether the request takes effect although its answer is lost or replaced."""
+    """Whether the request takes effect although its response is lost or replaced."""
     hits: int = 0
+    cleared: bool = False
     _seen: int = 0
 
     def strikes(self, operation: str | None) -> bool:
@@ -48,6 +57,13 @@ class Fault:
         self.hits += 1
         return True
 
+    async def hold(self, seconds: float = math.inf) -> None:
+        """Wait so long, or until the faults are cleared, from whichever thread."""
+        deadline = time.monotonic() + seconds
+        # An event would be set from another thread than the loop's.
+        while not self.cleared and (left := deadline - time.monotonic()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(min(left, _TICK))
+
 
 class Faults:
     """All planned faults, in the order they were planned; the first that strikes is taken."""
@@ -60,8 +76,21 @@ class Faults:
         self._planned.append(fault)
         return fault
 
+    @property
+    def planned(self) -> list[Fault]:
+        """Those that may still strike."""
+        return [fault for fault in self._planned if fault.times is None or fault.hits < fault.times]
+
+    def drop(self, fault: Fault) -> None:
+        """Forget one fault, and let go of the requests that it holds back."""
+        fault.cleared = True
+        if fault in self._planned:
+            self._planned.remove(fault)
+
     def clear(self) -> None:
-        """Forget all faults."""
+        """Forget all faults, and let go of the requests that one of them holds back."""
+        for fault in self._planned:
+            fault.cleared = True
         self._planned.clear()
 
     def strike(self, operation: str | None) -> Fault | None:
@@ -73,7 +102,7 @@ class Faults:
 
 
 def latency_of(latency: Latency, chance: random.Random) -> float:
-    """Seconds that one answer is held back: a constant, a uniform range, or what a function makes of a Random."""
+    """Seconds that one response is held back: a constant, a uniform range, or what a function makes of a Random."""
     if latency is None:
         return 0.0
     if callable(latency):

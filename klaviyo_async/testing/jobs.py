@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from attrs import frozen
 
@@ -16,37 +16,44 @@ if TYPE_CHECKING:
     from klaviyo_async.testing.clock import Clock
     from klaviyo_async.testing.record import Record
     from klaviyo_async.testing.store import Store
-    from klaviyo_async.testing.world import World
 
 LIFETIME = 7 * 86400
-"""Seconds that a finished job can be looked at."""
+"""Seconds that a finished job can be retrieved."""
 _ROWS = "~rows"
 _DUE = "~due"
 
 
+class _HasStore(Protocol):
+    store: Store
+
+
+W = TypeVar("W", bound=_HasStore)
+"""What the jobs work on. The world has the jobs, so they only know that it has a store."""
+
+
 @frozen(kw_only=True)
-class Family:
+class Family(Generic[W]):
     """One kind of bulk job: what is done with each row."""
 
-    apply: Callable[[World, Record, dict[str, Any]], Record | None]
-    """Does one row; the resource it made or changed, None where there is none to name.  Raises Problem for a bad row,
-    `Skipped` for one that there was nothing to do for."""
+    apply: Callable[[W, Record, dict[str, Any]], Record | None]
+    """Handles one row and returns the resource that it created or changed, or None. Raises `Problem` for a bad row,
+    `Skipped` if there was nothing to do."""
     relationship: str | None = None
-    """Relationship of the job that gathers the resources."""
+    """Relationship of the job that collects the resources."""
     errors: bool = True
-    """Whether the job tells the errors of rows in its attributes."""
+    """Whether the job lists the errors of rows in its attributes."""
     skips: bool = False
-    """Whether the job counts rows that there was nothing to do for."""
+    """Whether the job counts rows for which there was nothing to do."""
 
 
 class Skipped(Exception):  # noqa: N818 - an outcome of a row
     """There was nothing to do for this row."""
 
 
-class Jobs:
-    """Runs jobs when their time has come; whoever reads state lets what is due happen first."""
+class Jobs(Generic[W]):
+    """Runs jobs when they are due, which is checked before state is read."""
 
-    def __init__(self, clock: Clock, families: Mapping[str, Family], *, seconds: float) -> None:
+    def __init__(self, clock: Clock, families: Mapping[str, Family[W]], *, seconds: float) -> None:
         self._clock = clock
         self._families = families
         self.seconds = seconds
@@ -68,7 +75,7 @@ class Jobs:
         """Queue a job.
 
         Raises:
-            Problem: 400 where `most` jobs of this kind are under way already.
+            Problem: 400 where `most` jobs of this kind are in progress already.
         """
         busy = sum(1 for entry in self._due if entry[2] == kind and entry[4] == "complete")
         if most is not None and busy >= most:
@@ -92,7 +99,7 @@ class Jobs:
         return record
 
     def restore(self, store: Store) -> None:
-        """Take up the jobs that a database kept."""
+        """Resume the jobs that a database kept."""
         for kind in self._families:
             for record in store.records(kind):
                 attributes = record.attributes
@@ -109,8 +116,8 @@ class Jobs:
         self._count += 1
         heapq.heappush(self._due, (at, self._count, record.type, record.id, step))
 
-    def run(self, world: World) -> None:
-        """Do all that is due."""
+    def run(self, world: W) -> None:
+        """Run everything that is due."""
         if self._running or not self._due:
             return
         self._running = True
@@ -131,8 +138,8 @@ class Jobs:
         finally:
             self._running = False
 
-    def finish(self, world: World) -> None:
-        """Do every job now, whatever the clock says."""
+    def finish(self, world: W) -> None:
+        """Run every job to its end now, whatever the clock says."""
         pending = sorted(entry for entry in self._due if entry[4] != "expired")
         self._due = [entry for entry in self._due if entry[4] == "expired"]
         heapq.heapify(self._due)
@@ -141,7 +148,7 @@ class Jobs:
             if record is not None and step == "complete":
                 self._complete(world, record, self._clock.time())
 
-    def _complete(self, world: World, record: Record, at: float) -> None:
+    def _complete(self, world: W, record: Record, at: float) -> None:
         store = world.store
         family = self._families[record.type]
         attributes = record.attributes
@@ -180,7 +187,7 @@ class Jobs:
 
 
 def _embedded(store: Store, number: int, row: dict[str, Any], problem: Problem) -> dict[str, Any]:
-    """A row's error as catalog and coupon jobs tell it."""
+    """A row's error as catalog and coupon jobs give it."""
     one = problem.errors[0]
     external = (row.get("attributes") or {}).get("external_id") or row.get("id")
     return {

@@ -55,7 +55,7 @@ class RateLimits:
         self._phases: dict[int, float] = {}
 
     def take(self, account: str, operation: Operation, query: Mapping[str, Sequence[str]]) -> dict[str, str]:
-        """Count one request; the headers that its answer carries.
+        """Count one request and return the headers of its response.
 
         Raises:
             Problem: 429 with ``Retry-After`` where any window is full. A refused request counts in none.
@@ -78,6 +78,14 @@ class RateLimits:
         # the set nearest to exhaustion is the one that is reported, its first window first
         return _headers(min(sets, key=lambda windows: windows[0].limit), now)
 
+    def left(self) -> dict[tuple[str, ...], list[tuple[Window, float]]]:
+        """Account and operation (or parameter) → each of its windows, with the seconds to its next edge."""
+        now = self._clock.time()
+        for windows in self._sets.values():
+            for window in windows:
+                window.roll(now)
+        return {key: [(window, window.reset(now)) for window in windows] for key, windows in self._sets.items()}
+
     def _set(self, key: tuple[str, ...], rates: Sequence[Rate]) -> list[Window]:
         windows = self._sets.get(key)
         if windows is None:
@@ -90,7 +98,7 @@ class RateLimits:
 
 
 def triggered(limits: Iterable[ParameterLimit], query: Mapping[str, Sequence[str]]) -> list[ParameterLimit]:
-    """The parameter-dependent limits that a query sets off."""
+    """The parameter-dependent limits that a query triggers."""
     return [limit for limit in limits if limit.value in query.get(limit.parameter, ())]
 
 

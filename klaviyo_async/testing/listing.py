@@ -6,7 +6,9 @@ A cursor names the last record seen by its sort key, not by a position, so pages
 from __future__ import annotations
 
 import base64
+import math
 from bisect import bisect_left, bisect_right
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +16,10 @@ import orjson
 from attrs import frozen
 
 from klaviyo_async.testing.clock import stamp
-from klaviyo_async.testing.evaluate import field_values, matches, self_contained, sort_key
+from klaviyo_async.testing.evaluate import field_values, matches
 from klaviyo_async.testing.problems import Problem, invalid
 from klaviyo_async.testing.store import Group
+from klaviyo_async.testing.values import self_contained, sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,6 +57,7 @@ def page_of_type(store: Store, type: str, query: Query) -> Page:
         return _page(store, type, query, _Plain(table.order), None, descending=False)
     elif self_contained(type, field):
         entries = table.sorted_by(field)
+        return _page(store, type, query, entries, None, descending=descending, window=_window(entries, query))
     else:
         entries = _sort(store, table.by_seq.values(), field)
     return _page(store, type, query, entries, None, descending=descending)
@@ -132,13 +136,14 @@ def _page(
     group: Group | None,
     *,
     descending: bool,
+    window: tuple[int, int] | None = None,
 ) -> Page:
     table = store.table(type)
     sort = query.sort
     backwards, after = _read(query.cursor, sort) if query.cursor is not None else (False, None)
     downwards = descending != backwards
     found: list[tuple[Entry, Record]] = []
-    for entry in _from(entries, after, downwards=downwards):
+    for entry in _from(entries, after, window or (0, len(entries)), downwards=downwards):
         record = table.by_seq.get(entry[1])
         if record is None:
             continue
@@ -162,14 +167,37 @@ def _page(
     )
 
 
-def _from(entries: Sequence[Entry] | _Plain, after: Entry | None, *, downwards: bool) -> Iterator[Entry]:
-    """Entries past a place, upwards or downwards."""
+def _window(entries: Sequence[Entry], query: Query) -> tuple[int, int]:
+    """Where the entries lie that conditions on the sort key can hold for: the others need not be looked at."""
+    field, _ = _split(query.sort)
+    start, end = 0, len(entries)
+    for condition in query.conditions:
+        if condition.field != field or not isinstance(condition.value, datetime):
+            continue
+        key = sort_key(condition.value)
+        below, past = (key, -math.inf), (key, math.inf)
+        if condition.operator == "greater-or-equal":
+            start = max(start, bisect_left(entries, below))
+        elif condition.operator == "greater-than":
+            start = max(start, bisect_left(entries, past))
+        elif condition.operator == "less-than":
+            end = min(end, bisect_left(entries, below))
+        elif condition.operator == "less-or-equal":
+            end = min(end, bisect_left(entries, past))
+    return start, end
+
+
+def _from(
+    entries: Sequence[Entry] | _Plain, after: Entry | None, window: tuple[int, int], *, downwards: bool
+) -> Iterator[Entry]:
+    """Entries of a window past a place, upwards or downwards."""
+    low, high = window
     if downwards:
-        start = len(entries) if after is None else bisect_left(entries, after)
-        steps = range(start - 1, -1, -1)
+        start = high if after is None else min(high, bisect_left(entries, after))
+        steps = range(start - 1, low - 1, -1)
     else:
-        start = 0 if after is None else bisect_right(entries, after)
-        steps = range(start, len(entries))
+        start = low if after is None else max(low, bisect_right(entries, after))
+        steps = range(start, high)
     return (entries[at] for at in islice(steps, None))
 
 

@@ -7,17 +7,18 @@ import hashlib
 import re
 import secrets
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from attrs import define
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from klaviyo_async.testing.clock import Clock
 
 LIFETIME = 3600
 _CODE_LIFETIME = 300
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _VERIFIER = re.compile(r"[a-zA-Z0-9\-._~]{43,128}")
 
 
@@ -31,42 +32,46 @@ class _Grant:
 
 
 class OAuthServer:
-    """Tokens of the fake. Any client and any refresh token is right unless told otherwise; access tokens must be its own."""
+    """Tokens of the fake. Any client and any refresh token is valid unless configured otherwise; access tokens must be its own."""
 
-    def __init__(self, clock: Clock, clients: Mapping[str, str] | None) -> None:
+    def __init__(
+        self, clock: Clock, clients: Mapping[str, str] | None, redirect_uris: Iterable[str] | None = None
+    ) -> None:
         self._clock = clock
         self.clients = clients
         """Client id → secret; None takes any."""
+        self.redirect_uris: frozenset[str] | None = None if redirect_uris is None else frozenset(redirect_uris)
+        """The redirect URIs that are registered; None takes any well-formed one."""
         self.rotate = False
-        """Whether a refresh makes the old refresh token wrong (the real server keeps it)."""
-        self.refreshes = 0
-        """How many times a refresh token was redeemed."""
+        """Whether a refresh invalidates the old refresh token (the real server keeps it valid)."""
+        self.refreshes: int = 0
+        """How often a refresh token was redeemed."""
         self._access: dict[str, _Grant] = {}
         self._refresh: dict[str, _Grant] = {}
         self._codes: dict[str, _Grant] = {}
         self._revoked: set[str] = set()
 
     def issue(self, *, scopes: tuple[str, ...] | None = None, client: str = "client") -> dict[str, Any]:
-        """A new pair of tokens, as ``/oauth/token`` answers it; no scopes means all."""
+        """A new pair of tokens, in the form of ``/oauth/token``; no scopes means all."""
         refresh = f"rt_{secrets.token_urlsafe(24)}"
         self._refresh[refresh] = _Grant(client=client, scopes=scopes)
-        return self._answer(refresh, self._refresh[refresh])
+        return self._granted(refresh, self._refresh[refresh])
 
     def revoke(self, token: str) -> None:
-        """Make an access or refresh token wrong."""
+        """Invalidate an access or refresh token."""
         self._revoked.add(token)
         self._access.pop(token, None)
         self._refresh.pop(token, None)
 
     def scopes(self, token: str) -> tuple[bool, tuple[str, ...] | None]:
-        """Whether an access token is right, and its scopes (None: all)."""
+        """Whether an access token is valid, and its scopes (None: all)."""
         grant = self._access.get(token)
         if grant is None or (grant.expires is not None and grant.expires <= self._clock.time()):
             return False, None
         return True, grant.scopes
 
     def authorize(self, query: Mapping[str, str]) -> tuple[int, str | dict[str, str]]:
-        """The consent page, agreed to at once: 302 and where to, or 400 and why not."""
+        """The consent page, accepted at once: 302 and the redirect, or 400 and the reason."""
         wanted = ("response_type", "client_id", "redirect_uri", "code_challenge", "code_challenge_method")
         missing = [name for name in wanted if not query.get(name)]
         if missing or query["response_type"] != "code" or query["code_challenge_method"] != "S256":
@@ -75,6 +80,10 @@ class OAuthServer:
             )
         if self.clients is not None and query["client_id"] not in self.clients:
             return 400, _error("invalid_client", "unknown client_id")
+        wrong = self._wrong_redirect(query["redirect_uri"])
+        if wrong:
+            # Never redirected to: a code must not be sent to an address that nobody registered.
+            return 400, _error("invalid_request", f"redirect_uri {wrong}")
         code = secrets.token_urlsafe(16)
         scope = query.get("scope")
         self._codes[code] = _Grant(
@@ -87,6 +96,22 @@ class OAuthServer:
         back = {"code": code} | ({"state": query["state"]} if "state" in query else {})
         joint = "&" if "?" in query["redirect_uri"] else "?"
         return 302, f"{query['redirect_uri']}{joint}{urlencode(back)}"
+
+    def _wrong_redirect(self, uri: str) -> str | None:
+        """What is wrong with a redirect URI."""
+        if self.redirect_uris is not None:
+            return None if uri in self.redirect_uris else "is not one of those registered for this app"
+        try:
+            parts = urlsplit(uri)
+            secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+            good = bool(parts.hostname) and parts.username is None and parts.port != 0
+        except ValueError:
+            return "is no URL"
+        if not (good and uri.isascii() and uri.isprintable() and " " not in uri):
+            return "is no absolute URL"
+        if "#" in uri:
+            return "must not have a fragment"
+        return None if secure else "must be an https URL, or http on this machine"
 
     def token(self, authorization: str | None, content: bytes) -> tuple[int, dict[str, Any]]:
         """Redeem a code or a refresh token."""
@@ -121,7 +146,7 @@ class OAuthServer:
             self._refresh.pop(token, None)
             token = f"rt_{secrets.token_urlsafe(24)}"
         self._refresh[token] = grant
-        return 200, self._answer(token, grant)
+        return 200, self._granted(token, grant)
 
     def _redeem_code(self, client: str, form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         grant = self._codes.pop(form.get("code", ""), None)
@@ -135,7 +160,7 @@ class OAuthServer:
             return 400, _error("invalid_grant", "redirect_uri is not the one of the authorization")
         return 200, self.issue(scopes=grant.scopes, client=client)
 
-    def _answer(self, refresh: str, grant: _Grant) -> dict[str, Any]:
+    def _granted(self, refresh: str, grant: _Grant) -> dict[str, Any]:
         access = f"at_{secrets.token_urlsafe(24)}"
         self._access[access] = _Grant(client=grant.client, scopes=grant.scopes, expires=self._clock.time() + LIFETIME)
         return {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from klaviyo_async.testing import FakeKlaviyo
 
 try:
-    # with pytest-asyncio an async fixture needs its decorator to work in strict mode as well
+    # pytest-asyncio's strict mode needs its own decorator
     from pytest_asyncio import fixture as _async_fixture
 except ImportError:  # pragma: no cover - anyio's plugin takes plain async fixtures
     _async_fixture = pytest.fixture  # type: ignore[assignment]
@@ -21,7 +21,7 @@ except ImportError:  # pragma: no cover - anyio's plugin takes plain async fixtu
 
 @pytest.fixture
 def fake_klaviyo() -> Iterator[FakeKlaviyo]:
-    """An empty fake Klaviyo on loopback, without rate limits; in a thread of its own, so that it serves async tests,
+    """An empty fake Klaviyo on loopback, without rate limits; in a separate thread, so that it serves async tests,
     plain ones and test clients that bring their own event loop."""
     from klaviyo_async.errors import ConfigurationError  # noqa: PLC0415 - only loaded when the fixture is used
     from klaviyo_async.testing.server import FakeKlaviyo  # noqa: PLC0415

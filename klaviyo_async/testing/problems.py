@@ -26,8 +26,8 @@ TITLES: Mapping[int, tuple[str, str]] = {
 """Status → code and title as Klaviyo gives them."""
 
 
-class Problem(Exception):  # noqa: N818 - it is an answer, not an error of the fake
-    """An answer that is an error: one status and one or more error objects."""
+class Problem(Exception):  # noqa: N818 - it is a response, not an error of the fake
+    """A response that is an error: one status and one or more error objects."""
 
     def __init__(
         self,
@@ -42,9 +42,11 @@ class Problem(Exception):  # noqa: N818 - it is an answer, not an error of the f
         links: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        self.status = status
-        self.headers = dict(headers or {})
-        self.errors = [error(status, detail, pointer=pointer, parameter=parameter, code=code, meta=meta, links=links)]
+        self.status: int = status
+        self.headers: dict[str, str] = dict(headers or {})
+        self.errors: list[dict[str, Any]] = [
+            error(status, detail, pointer=pointer, parameter=parameter, code=code, meta=meta, links=links)
+        ]
 
     @classmethod
     def of(cls, status: int, errors: Sequence[dict[str, Any]]) -> Problem:

@@ -13,11 +13,11 @@ class Record:
     __slots__ = ("body", "id", "seq", "type")
 
     def __init__(self, type: str, id: str, seq: int, body: bytes) -> None:
-        self.type = type
-        self.id = id
-        self.seq = seq
+        self.type: str = type
+        self.id: str = id
+        self.seq: int = seq
         """Rises with every new resource: the order of creation."""
-        self.body = body
+        self.body: bytes = body
 
     def load(self) -> tuple[dict[str, Any], dict[str, str | None]]:
         """Attributes, and the ids of the to-one relationships kept here; fresh copies."""

@@ -1,4 +1,4 @@
-"""Every request that the fake got, decoded, and how each was answered."""
+"""Every request that the fake got, decoded, and the status of each response."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from attrs import define, field
+from attrs import define, field, frozen
 
 from klaviyo_async.testing import bodies
 from klaviyo_async.testing.problems import Problem
@@ -16,6 +16,25 @@ if TYPE_CHECKING:
 
 _KEPT_REQUESTS = 100_000
 _KEPT_BYTES = 64_000_000
+_KEPT_ANSWERS = 500
+CHECKS: Mapping[str, str] = {
+    "path": "there is such an operation",
+    "key": "the key or token is right",
+    "revision": "the revision is one",
+    "limits": "the rate limits allow it",
+    "scopes": "the key has the scopes",
+    "query": "query and filters fit the operation",
+    "body": "the body fits its schema and caps",
+}
+"""What a request is checked for, in this order, and what it means to pass."""
+
+
+@frozen
+class Answer:
+    """What the fake responded."""
+
+    headers: Mapping[str, str]
+    content: bytes
 
 
 @define(kw_only=True)
@@ -34,13 +53,27 @@ class RecordedRequest:
     headers: Mapping[str, str]
     """Headers, of any case."""
     status: int
-    """Status that was answered; 0 where the connection was broken instead."""
+    """Status of the response; 0 if the connection was broken instead."""
     content: bytes = field(repr=False)
     """The body as it came; emptied for old requests once 64 MB of bodies are kept."""
+    number: int = 0
+    """Counts all requests of the fake, from 1."""
+    at: float = 0.0
+    """When it came, in seconds since the epoch by the fake's clock."""
+    seconds: float = 0.0
+    """How long the response took."""
+    passed: tuple[str, ...] = ()
+    """The checks that it passed, in order: ``path``, ``key``, ``revision``, ``limits``, ``scopes``, ``query``, ``body``."""
+    refused: bool = False
+    """Whether the next check after those refused it."""
+    fault: bool = False
+    """Whether a planned fault struck it."""
+    answer: Answer | None = field(default=None, repr=False)
+    """The response, kept for the latest requests of a fake with a window."""
 
     @property
     def body(self) -> Any:
-        """The body, decoded: JSON, or the fields of a form; bytes where it is neither; None where there is none."""
+        """The decoded body: JSON, or the fields of a form; bytes if it is neither, None if it is empty."""
         if not self.content:
             return None
         content_type = self.headers.get("Content-Type", "")
@@ -57,15 +90,26 @@ class Recorder:
 
     def __init__(self) -> None:
         self.requests: list[RecordedRequest] = []
-        self.answers: Counter[int] = Counter()
-        """Status → how many times it was answered."""
+        self.responses: Counter[int] = Counter()
+        """Status → how many responses had it."""
+        self.count: int = 0
+        """All requests so far."""
+        self.keeps_answers = False
+        """Whether the answers of the latest requests are kept."""
+        self._with_answer: deque[RecordedRequest] = deque()
         self._with_content: deque[RecordedRequest] = deque()
         self._bytes = 0
 
     def add(self, request: RecordedRequest) -> None:
-        """Note one request and its answer."""
+        """Note one request and its response."""
+        self.count += 1
+        request.number = self.count
+        if request.answer is not None:
+            self._with_answer.append(request)
+            if len(self._with_answer) > _KEPT_ANSWERS:
+                self._with_answer.popleft().answer = None
         if request.status:
-            self.answers[request.status] += 1
+            self.responses[request.status] += 1
         if len(self.requests) >= _KEPT_REQUESTS:
             del self.requests[: _KEPT_REQUESTS // 10]
         self.requests.append(request)
@@ -80,6 +124,7 @@ class Recorder:
     def clear(self) -> None:
         """Forget all."""
         self.requests.clear()
-        self.answers.clear()
+        self.responses.clear()
         self._with_content.clear()
+        self._with_answer.clear()
         self._bytes = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_async.testing.behaviour.computed import computed
+from klaviyo_async.testing.resources import KINDS
 from klaviyo_async.testing.templates import shown, template
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def one(call: Call, record: Record | None, *, links: bool = True) -> dict[str, Any]:
-    """A document of one resource; without ``links`` where there is none, as the real one does it."""
+    """A document of one resource, without ``links`` if there is no resource, as from the real server."""
     if record is None:
         return {"data": None}
     document: dict[str, Any] = {"data": resource(call, record, include=call.query.include)}
@@ -49,7 +50,10 @@ def identifiers(call: Call, page: Page, *, paged: bool) -> dict[str, Any]:
 
 def identifier(record: Record) -> dict[str, str]:
     """Type and id."""
-    return {"type": record.type, "id": record.id}
+    shown = known.shown_as if (known := KINDS.get(record.type)) is not None else None
+    if shown is None:
+        return {"type": record.type, "id": record.id}
+    return {"type": shown, "id": record.id.partition("/")[2]}
 
 
 def self_link(call: Call) -> str:
@@ -81,8 +85,9 @@ def resource(
     store = call.world.store
     kind = store.kind(record.type)
     stored, refs = record.load()
-    wanted = call.query.fields.get(record.type)
-    additional = call.query.additional.get(record.type, ())
+    named = identifier(record)
+    wanted = call.query.fields.get(named["type"])
+    additional = call.query.additional.get(named["type"], ())
     attributes = {**template(call.world.schemas, record.type), **stored}
     if b"~" in record.body:
         # names with a tilde are the fake's own notes
@@ -98,10 +103,10 @@ def resource(
             attributes.pop(name, None)
     if wanted is not None:
         attributes = _sparse(attributes, (*wanted, *additional))
-    result: dict[str, Any] = {"type": record.type, "id": record.id, "attributes": attributes}
+    result: dict[str, Any] = {**named, "attributes": attributes}
     if record.type == "webhook-topic":
         del result["attributes"]
-    base = _base(call, record)
+    base = _base(call, named)
     relationships = {}
     visible = shown(call.world.schemas).get(record.type, frozenset())
     for name, relationship in kind.relationships.items():
@@ -135,9 +140,9 @@ def resource(
     return result
 
 
-def _base(call: Call, record: Record) -> str | None:
-    collection = call.world.router.collections.get(record.type)
-    return None if collection is None else f"{call.origin}/api/{collection}/{record.id}"
+def _base(call: Call, named: dict[str, str]) -> str | None:
+    collection = call.world.router.collections.get(named["type"])
+    return None if collection is None else f"{call.origin}/{collection}/{named['id']}"
 
 
 def _included(call: Call, records: Iterable[Record]) -> list[dict[str, Any]]:
@@ -151,7 +156,7 @@ def _included(call: Call, records: Iterable[Record]) -> list[dict[str, Any]]:
 
 
 def _sparse(attributes: dict[str, Any], wanted: tuple[str, ...]) -> dict[str, Any]:
-    """Only the wanted attributes, dotted names reaching into objects."""
+    """Only the requested attributes; dotted names reach into objects."""
     result: dict[str, Any] = {}
     for name in wanted:
         head, _, rest = name.partition(".")

@@ -28,7 +28,7 @@ class Relationship:
     owner: bool = True
     """For ``many``: whether the pairs are filed under this side."""
     always: bool = False
-    """Whether the answer has `data` without being asked to include it (of a to-many one only where there is some)."""
+    """Whether the response has `data` even if it is not included (for a to-many relationship only if it has members)."""
     links: bool = True
     self_link: bool = True
 
@@ -46,13 +46,16 @@ class Kind:
     defaults: Mapping[str, Any] = field(default=_NOTHING)
     """Attributes of a new resource that the request doesn't give."""
     additional: tuple[str, ...] = ()
-    """Attributes that are only shown when asked for."""
+    """Attributes that are only given on request."""
     hidden: tuple[str, ...] = ()
     """Attributes that are written but never shown."""
     noun: str | None = None
     missing: str | None = None
     """What a 404 says, with ``{id}`` in it."""
     default_sort: str | None = None
+    shown_as: str | None = None
+    """Of a relationship that has attributes of its own: the type as which it is shown, with what follows the slash of its
+    id as the id."""
 
 
 def _one(target: str, inverse: str | None = None, *, always: bool = True) -> Relationship:
@@ -154,7 +157,7 @@ KINDS: Mapping[str, Kind] = {
         noun="variant",
         missing="A variant with id {id} does not exist.",
     ),
-    "conversation": Kind(relationships={"profile": _one("profile", "conversation")}),
+    "conversation": Kind(relationships={"profile": _one("profile", "conversations")}),
     "coupon": Kind(
         relationships={"coupon-codes": _reverse("coupon-code", "coupon")}, unique=("external_id",), hidden=()
     ),
@@ -227,6 +230,7 @@ KINDS: Mapping[str, Kind] = {
     "geofence": Kind(),
     "image": Kind(id="number", updated="updated_at", defaults={"hidden": False}),
     "import-error": Kind(id="uuid"),
+    "ip-allowlist": Kind(),
     "list": Kind(
         id="short",
         created="created",
@@ -254,6 +258,47 @@ KINDS: Mapping[str, Kind] = {
     "metric-property": Kind(
         id="uuid", relationships={"metric": _one("metric", "metric-properties")}, additional=("sample_values",)
     ),
+    "object-ingestion-log": Kind(
+        id="uuid",
+        relationships={
+            "object-type": _one("object-type", "object-ingestion-logs"),
+            "object-record": _one("object-record"),
+        },
+        default_sort="-timestamp",
+    ),
+    "object-record": Kind(relationships={"object-type": _one("object-type", "object-records")}),
+    "object-schema": Kind(
+        relationships={
+            "object-type": _one("object-type", "schema-versions"),
+            "source-mapping": _one("source-mapping"),
+            "object-schemas": _reverse("object-schema-link", "owner"),
+            "profile-object-schemas": _reverse("profile-object-schema", "owner"),
+            "linked-by": _reverse("object-schema-link", "to"),
+        },
+        defaults={"description": "", "status": "draft", "properties": [], "required": [], "published_at": None},
+    ),
+    "object-schema-link": Kind(
+        relationships={"owner": _one("object-schema"), "to": _one("object-schema")}, shown_as="object-schema"
+    ),
+    "object-type": Kind(
+        created="created_at",
+        updated="updated_at",
+        relationships={
+            "current-schema": _one("object-schema"),
+            "draft-schema": _one("object-schema"),
+            "schema-versions": _reverse("object-schema", "object-type"),
+            "object-types": _reverse("object-type-link", "owner"),
+            "profile-object-types": _reverse("profile-object-type", "owner"),
+            "linked-by": _reverse("object-type-link", "to"),
+            "object-records": _reverse("object-record", "object-type"),
+            "object-ingestion-logs": _reverse("object-ingestion-log", "object-type"),
+        },
+        defaults={"description": "", "status": "undefined", "namespace": "custom-objects", "visibility": "private"},
+        hidden=("visibility",),
+    ),
+    "object-type-link": Kind(
+        relationships={"owner": _one("object-type"), "to": _one("object-type")}, shown_as="object-type"
+    ),
     "profile": Kind(
         created="created",
         updated="updated",
@@ -262,6 +307,7 @@ KINDS: Mapping[str, Kind] = {
             "segments": _many("segment", "profiles", owner=False),
             "push-tokens": _reverse("push-token", "profile"),
             "conversation": _reverse("conversation", "profile", many=False),
+            "conversations": _reverse("conversation", "profile"),
         },
         defaults={"properties": {}},
         additional=("subscriptions", "predictive_analytics"),
@@ -289,6 +335,8 @@ KINDS: Mapping[str, Kind] = {
         relationships={"lists": _many("list", always=True), "segments": _many("segment", always=True)},
         default_sort="-created_at",
     ),
+    "profile-object-schema": Kind(relationships={"owner": _one("object-schema")}, shown_as="profile-object-schema"),
+    "profile-object-type": Kind(relationships={"owner": _one("object-type")}, shown_as="profile-object-type"),
     "push-token": Kind(
         created="created",
         relationships={"profile": _one("profile", "push-tokens")},
@@ -312,6 +360,7 @@ KINDS: Mapping[str, Kind] = {
         defaults={"is_active": True, "is_processing": False, "is_starred": False},
         additional=("profile_count",),
     ),
+    "source-mapping": Kind(defaults={"property_mappings": [], "relationship_mappings": []}),
     "tag": Kind(
         id="uuid",
         relationships={
@@ -361,6 +410,12 @@ KINDS: Mapping[str, Kind] = {
     "coupon-code-bulk-create-job": _job("coupon-codes", "coupon-code", links=True),
 }
 """Resource type → what is known of it."""
+
+LINKS: Mapping[str, str] = {
+    "object-schemas": "object-schema-link",
+    "profile-object-schemas": "profile-object-schema",
+}
+"""Relationship of a custom object's schema → the type that its members are kept as."""
 
 IDENTIFIERS = ("email", "phone_number", "external_id", "anonymous_id", "_kx")
 """Attributes of a profile of which each value belongs to one profile."""

@@ -43,7 +43,7 @@ class Schemas:
     def __init__(self, packed: Mapping[str, Any]) -> None:
         self.revision: str = packed["revision"]
         self.definitions: dict[str, Any] = packed["schemas"]
-        self.operations = {
+        self.operations: dict[str, Facts] = {
             name: Facts(**{**facts, "success": tuple(facts["success"])}) for name, facts in packed["operations"].items()
         }
         for definition in self.definitions.values():
@@ -119,16 +119,26 @@ class Schemas:
 
 
 @functools.cache
-def load() -> Schemas:
-    """The schemas of this release, from the package's own data."""
-    data = importlib.resources.files("klaviyo_async.testing").joinpath("data/schemas.json.bz2").read_bytes()
+def load(package: str = "klaviyo_async") -> Schemas:
+    """The schemas of a generated package, from its own data.
+
+    Raises:
+        ConfigurationError: when the package has none.
+    """
+    try:
+        data = importlib.resources.files(f"{package}.operation_table").joinpath("schemas.json.bz2").read_bytes()
+    except (ImportError, OSError) as failure:
+        raise ConfigurationError(
+            f"FakeKlaviyo can't serve the operations of {package}: it has no schemas of their bodies. Give the `operations` of a"
+            " package that `python -m codegen generate` made."
+        ) from failure
     return Schemas(orjson.loads(bz2.decompress(data)))
 
 
 @functools.cache
 def _library() -> Any:
     try:
-        import jsonschema_rs  # noqa: PLC0415 - the extra is only asked for when a fake runs
+        import jsonschema_rs  # noqa: PLC0415 - the extra is only needed when a fake runs
     except ImportError as failure:
         raise ConfigurationError(
             "FakeKlaviyo checks requests with jsonschema-rs, which is not installed: pip install 'klaviyo-async[testing]'"
@@ -146,7 +156,7 @@ def require_library() -> None:
 
 
 def _allow_loopback(node: Any) -> None:
-    """Let webhooks be delivered to this machine without TLS: that is what tests have to receive them with."""
+    """Let webhooks be delivered to this machine without TLS, which is how tests receive them."""
     if isinstance(node, dict):
         url = (node.get("properties") or {}).get("endpoint_url")
         if isinstance(url, dict) and "pattern" in url:

@@ -1,4 +1,4 @@
-"""Data to start with: what every account has, and as many realistic profiles, lists, events and items as are asked for."""
+"""Data to start with: what every account has, and any number of realistic profiles, lists, events and items."""
 
 from __future__ import annotations
 
@@ -136,6 +136,11 @@ def furnish(world: World) -> None:
     store.insert("tag-group", {"name": "Default", "exclusive": False, "default": True})
     for name in MAPPED_METRICS:
         store.insert("mapped-metric", {}, id=name)
+    store.insert(
+        "ip-allowlist",
+        {"prefixes": ["203.0.113.0/24"], "sync_token": "e1ccc194a521a754", "created": stamp(_START)},
+        id="integration-egress",
+    )
     for topic in WEBHOOK_TOPICS:
         store.insert("webhook-topic", {}, id=topic)
     store.flush()
@@ -145,7 +150,7 @@ def seed(world: World, number: int, *, profiles: int, lists: int, events: int, i
     """Put in data that a seed repeats."""
     store = world.store
     start = store.count("profile")
-    chance = random.Random(f"data {number} {start}")  # noqa: S311 - it has to repeat
+    chance = random.Random(f"data {number} {start}")  # noqa: S311 - it must be reproducible
     made = [_profile(world, chance, start + index) for index in range(profiles)]
     groups = [store.insert("list", {"name": _LISTS[n % 5] + (f" {n // 5}" if n >= 5 else "")}) for n in range(lists)]
     for index, profile in enumerate(made):

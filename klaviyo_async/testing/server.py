@@ -1,63 +1,79 @@
-"""`FakeKlaviyo`: the fake as tests use it, and the way of one request through it."""
+"""`FakeKlaviyo`: the fake as tests use it."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
-from klaviyo_async.operation_table import operations
+from klaviyo_async.errors import ConfigurationError
+from klaviyo_async.limiter import _unlimited
+from klaviyo_async.operation_table import operations as shipped
 from klaviyo_async.testing import checks, faults, render, schemas
 from klaviyo_async.testing.behaviour import bulk, standard
-from klaviyo_async.testing.behaviour.registry import BEHAVIOURS, Coverage
 from klaviyo_async.testing.call import Call
 from klaviyo_async.testing.clock import Clock
 from klaviyo_async.testing.credentials import Credentials
 from klaviyo_async.testing.database import Database
 from klaviyo_async.testing.jobs import Jobs
+from klaviyo_async.testing.kinds import kinds_of
 from klaviyo_async.testing.limits import RateLimits
 from klaviyo_async.testing.oauth import OAuthServer
 from klaviyo_async.testing.routes import Router
 from klaviyo_async.testing.seed import furnish, seed
 from klaviyo_async.testing.store import Store
 from klaviyo_async.testing.webhooks import Deliveries
+from klaviyo_async.testing.window.guard import is_loopback
 from klaviyo_async.testing.wire import OAUTH, Wire, request_factory
 from klaviyo_async.testing.world import World
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from os import PathLike
 
+    from klaviyo_async.operation import Operation
+    from klaviyo_async.testing.behaviour.registry import Coverage
+    from klaviyo_async.testing.faults import Fault
+    from klaviyo_async.testing.limits import Window
     from klaviyo_async.testing.recorder import RecordedRequest
 
 
 class FakeKlaviyo:
-    """A Klaviyo of one's own, on loopback, in this process.
+    """A local Klaviyo, on loopback, in this process.
 
     ::
 
         async with FakeKlaviyo() as fake, Klaviyo("pk_test", base_url=fake.url) as klaviyo:
             await klaviyo.profiles.create_profile(email="sarah@example.com")
 
-    ``with FakeKlaviyo() as fake`` runs it in a thread of its own, for tests without an event loop or with another one. State is
-    looked at and changed between requests, from whichever thread.
+    ``with FakeKlaviyo() as fake`` runs it in a thread of its own, for tests without an event loop or with another one. State may be
+    inspected and changed between requests, from any thread.
 
     - ``host``, ``port``: where it listens; port 0 is any free one.
-    - ``limits``: whether requests are counted and refused as the real server does it; a number scales every limit.
-    - ``api_keys``: the keys that are right, or a mapping of key to its scopes (None: all). By default any ``pk_…`` is.
+    - ``limits``: whether requests are counted and refused as by the real server; a number scales every limit. With False
+      the clients of this process don't wait either.
+    - ``api_keys``: the valid keys, or a mapping of key to its scopes (None: all). By default any ``pk_…`` is.
     - ``oauth_clients``: client id → secret; by default any.
-    - ``seed``: makes ids, seeded data, phases of the limits and latencies repeat.
-    - ``latency``: seconds that each answer takes, half of them before the request counts: a number, a range, or a function of
+    - ``oauth_redirect_uris``: the redirect URIs that ``/oauth/authorize`` accepts; by default any https URL, and http on this
+      machine.
+    - ``seed``: makes ids, seeded data, phases of the limits and latencies reproducible.
+    - ``latency``: seconds that each response takes, half of them before the request counts: a number, a range, or a function of
       a `random.Random`.
     - ``job_seconds``: how long a bulk job takes, a quarter of it in the queue; ``clock.advance`` shortens it.
-    - ``database``: a SQLite file that state is kept in.
+    - ``database``: a SQLite file to keep the state in; a file of another program is refused.
+    - ``window``: whether ``url`` shows pages for a developer's browser: requests as they come, state, limits, faults, webhooks.
+      On loopback only.
     - ``strict``: whether members of a body that the documents don't have are refused.
+    - ``operations``: those that it has, of a package of any revision or of several; by default `klaviyo_async.operations`. With
+      several, a request goes to the revision that it asks for, or else to the first that has the path, and the state is common
+      to all.
 
-    Raises `ConfigurationError` on start where the extra ``testing`` isn't installed.
+    Raises `ConfigurationError` if the database can't be used, and on start if the extra ``testing`` is not installed.
     """
 
     def __init__(
@@ -68,38 +84,52 @@ class FakeKlaviyo:
         limits: bool | float = True,
         api_keys: Iterable[str] | Mapping[str, Iterable[str] | None] | None = None,
         oauth_clients: Mapping[str, str] | None = None,
+        oauth_redirect_uris: Iterable[str] | None = None,
         seed: int = 0,
         latency: faults.Latency = None,
         job_seconds: float = 0.2,
         database: str | PathLike[str] | None = None,
         strict: bool = True,
+        window: bool = False,
+        operations: Mapping[str, Operation] | Iterable[Mapping[str, Operation]] | None = None,
     ) -> None:
+        if window and not is_loopback(host):
+            raise ConfigurationError(f"The window into the fake is for this machine only, and {host} is not loopback.")
         self._host = host
         self._port = port
         self._seed = seed
-        self.clock = Clock()
-        """Time as the fake sees it; `advance` moves it, `freeze` stops it."""
-        chance = random.Random(seed)  # noqa: S311 - it has to repeat, not to be secret
+        self.clock: Clock = Clock()
+        """The fake's time; `advance` moves it, `freeze` stops it."""
+        chance = random.Random(seed)  # noqa: S311 - it must be reproducible, not secret
         self._faults = faults.Faults()
         self._database = None if database is None else Database(database)
-        self.oauth = OAuthServer(self.clock, oauth_clients)
+        self.oauth: OAuthServer = OAuthServer(self.clock, oauth_clients, oauth_redirect_uris)
         """The OAuth server: ``issue`` tokens, ``revoke`` them."""
         rates = None
+        self._origins: frozenset[str] = frozenset()
         if limits:
             scale = 1.0 if limits is True else float(limits)
             rates = RateLimits(self.clock, random.Random(f"phases {seed}"), scale=scale)  # noqa: S311
-        self._schemas = schemas.load()
-        self.store = Store(self.clock, chance, self._database)
-        """All state, to look at and to change."""
-        router = Router({name: operations[name] for name in self._schemas.operations}, self._schemas)
-        self._world = World(
-            store=self.store,
-            clock=self.clock,
-            chance=chance,
-            router=router,
-            schemas=self._schemas,
-            jobs=Jobs(self.clock, bulk.FAMILIES, seconds=job_seconds),
-        )
+        served = _served(shipped if operations is None else operations)
+        kinds = kinds_of((router, found) for router, found in served.values())
+        self.store: Store = Store(self.clock, chance, self._database, kinds=kinds)
+        """All state, to inspect and to change."""
+        jobs: Jobs[World] = Jobs(self.clock, bulk.FAMILIES, seconds=job_seconds)
+        noted: list[Callable[[str, str], Any]] = []
+        self._worlds = {
+            revision: World(
+                store=self.store,
+                clock=self.clock,
+                chance=chance,
+                router=router,
+                schemas=found,
+                jobs=jobs,
+                on_event=noted,
+                revision=revision,
+            )
+            for revision, (router, found) in served.items()
+        }
+        self._world = next(iter(self._worlds.values()))
         self.store.before_reading = self._settle_jobs
         self._deliveries = Deliveries(self._world, self._event_document)
         self._world.on_event.append(self._deliveries.note)
@@ -107,6 +137,7 @@ class FakeKlaviyo:
         furnish(self._world)
         self._wire = Wire(
             world=self._world,
+            worlds=self._worlds,
             faults=self._faults,
             credentials=Credentials(api_keys, self.oauth),
             oauth=self.oauth,
@@ -116,6 +147,11 @@ class FakeKlaviyo:
             latency=latency,
             strict=strict,
         )
+        if window:
+            from klaviyo_async.testing.window.server import Window as Pages  # noqa: PLC0415 - tests need none
+
+            self._wire.window = Pages(self, self._world)
+            self._wire.recorder.keeps_answers = True
         self._runner: web.ServerRunner | None = None
         self._url: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -139,10 +175,14 @@ class FakeKlaviyo:
         port = self._runner.addresses[0][1]
         shown = f"[{self._host}]" if ":" in self._host else self._host
         self._url = f"http://{shown}:{port}"
+        if self._wire.limits is None:
+            self._origins = frozenset({self._url, f"http://127.0.0.1:{port}", f"http://localhost:{port}"})
+            _unlimited.ORIGINS.update(self._origins)
         return self
 
     async def stop(self) -> None:
-        """Stop listening, and write out what is to be kept."""
+        """Stop listening and write the state to the database."""
+        _unlimited.ORIGINS.difference_update(self._origins)
         await self._deliveries.close()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -157,7 +197,7 @@ class FakeKlaviyo:
         await self.stop()
 
     def start_thread(self) -> Self:
-        """Listen in a thread of its own, for code that has no event loop or brings its own.
+        """Listen in a separate thread, for code that has no event loop or brings its own.
 
         Raises:
             ConfigurationError: when the extra ``testing`` is not installed.
@@ -192,23 +232,23 @@ class FakeKlaviyo:
         self.stop_thread()
 
     def __repr__(self) -> str:
-        return f"<FakeKlaviyo {self._url or 'not started'}: {sum(self.answers.values())} requests answered>"
+        return f"<FakeKlaviyo {self._url or 'not started'}: {sum(self.responses.values())} requests>"
 
     # what tests use
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """Every request, in the order it was answered (the last hundred thousand)."""
+        """Every request, in the order of their responses (the last hundred thousand)."""
         return self._wire.recorder.requests
 
     @property
-    def answers(self) -> Counter[int]:
-        """Status → how many times it was answered."""
-        return self._wire.recorder.answers
+    def responses(self) -> Counter[int]:
+        """Status → how many responses had it."""
+        return self._wire.recorder.responses
 
     @property
     def latency(self) -> faults.Latency:
-        """Seconds before each answer; may be changed at any time."""
+        """Seconds before each response; may be changed at any time."""
         return self._wire.latency
 
     @latency.setter
@@ -228,8 +268,8 @@ class FakeKlaviyo:
 
     @property
     def revision(self) -> str:
-        """The revision that it was made from."""
-        return self._schemas.revision
+        """The revision that it was made from; of several, the first."""
+        return self._world.revision
 
     def fail(
         self,
@@ -244,6 +284,7 @@ class FakeKlaviyo:
         reset: bool = False,
         delay: float = 0.0,
         truncate: int | None = None,
+        stall: bool = False,
         processed: bool = False,
     ) -> faults.Fault:
         """Plan a fault for the next requests of an operation (None: of any).
@@ -251,20 +292,23 @@ class FakeKlaviyo:
         The OAuth server's paths are ``oauth_token``, ``oauth_revoke`` and ``oauth_authorize``.
 
         - ``times``: how many requests it strikes (None: all from now on), after ``after`` unharmed ones.
-        - ``status``: answer that instead, with ``body``, ``headers``, ``retry_after``; Klaviyo's error body by default.
-        - ``reset``: break the connection without an answer.
-        - ``delay``: seconds to wait first; alone, the request is then answered as usual.
+        - ``status``: respond with that instead, with ``body``, ``headers``, ``retry_after``; Klaviyo's error body by default.
+        - ``reset``: break the connection without a response.
+        - ``delay``: seconds to wait first; alone, the request is then handled as usual.
         - ``truncate``: send so many bytes of the body, then break the connection.
-        - ``processed``: let the request take effect although its answer is lost (``status`` and ``reset``).
+        - ``stall``: hold the connection open in silence, after the bytes of ``truncate`` or before the first one, until
+          `clear_faults`.
+        - ``processed``: let the request take effect although its response is lost (``status``, ``reset`` and ``stall``).
 
         Raises:
             ValueError: for an unknown operation, or for a fault that does nothing.
         """
-        if operation is not None and operation not in self._world.router.routes and operation not in OAUTH.values():
+        known = {name for world in self._worlds.values() for name in world.router.routes}
+        if operation is not None and operation not in known and operation not in OAUTH.values():
             message = f"there is no operation {operation!r}: see klaviyo_async.operations"
             raise ValueError(message)
-        if status is None and not reset and not delay and truncate is None:
-            raise ValueError("this fault does nothing: give status, reset, delay or truncate")
+        if status is None and not reset and not delay and not stall and truncate is None:
+            raise ValueError("this fault does nothing: give status, reset, delay, stall or truncate")
         extra = dict(headers or {})
         if retry_after is not None:
             extra["Retry-After"] = str(retry_after)
@@ -279,12 +323,22 @@ class FakeKlaviyo:
                 reset=reset,
                 delay=delay,
                 truncate=truncate,
+                stall=stall,
                 processed=processed,
             )
         )
 
+    @property
+    def faults(self) -> list[Fault]:
+        """The planned faults that may still strike."""
+        return self._faults.planned
+
+    def drop_fault(self, fault: Fault) -> None:
+        """Forget one planned fault, and let go of the requests that it holds back."""
+        self._faults.drop(fault)
+
     def clear_faults(self) -> None:
-        """Forget all planned faults."""
+        """Forget all planned faults, and let go of the requests that they hold back."""
         self._faults.clear()
 
     def seed(self, *, profiles: int = 0, lists: int = 0, events: int = 0, items: int = 0) -> None:
@@ -293,14 +347,18 @@ class FakeKlaviyo:
         seed(self._world, self._seed, profiles=profiles, lists=lists, events=events, items=items)
         self.store.flush()
 
+    def limits_left(self) -> dict[tuple[str, ...], list[tuple[Window, float]]] | None:
+        """Account and operation (or parameter) → each window with the seconds to its next edge; None where limits are off."""
+        return None if self._wire.limits is None else self._wire.limits.left()
+
     def coverage(self) -> dict[str, Coverage]:
         """Operation → how much of it is real: ``stateful``, ``computed`` from state, ``accepted`` without effect, or
         ``example`` from the documents."""
-        found: dict[str, Coverage] = {}
-        for name, route in self._world.router.routes.items():
-            behaviour = BEHAVIOURS.get(name)
-            found[name] = standard.coverage(route) if behaviour is None else behaviour.coverage
-        return found
+        return {
+            name: standard.coverage(world, route)
+            for world in reversed(self._worlds.values())
+            for name, route in world.router.routes.items()
+        }
 
     def calls(self, operation: str) -> list[RecordedRequest]:
         """The requests of one operation."""
@@ -322,9 +380,13 @@ class FakeKlaviyo:
         self._deliveries.start()
         await self._deliveries.settle()
 
+    def deliver(self) -> None:
+        """Send the webhook deliveries that wait now, rather than with the next response; from the fake's own event loop."""
+        self._deliveries.start()
+
     @property
     def deliveries(self) -> list[tuple[str, int | None]]:
-        """Webhook id and answered status of every attempted delivery (None: no answer)."""
+        """Webhook id and response status of every attempted delivery (None: no response)."""
         return self._deliveries.log
 
     def reset(self) -> None:
@@ -339,14 +401,14 @@ class FakeKlaviyo:
         self._world.jobs.run(self._world)
 
     def _event_document(self, id: str) -> dict[str, Any] | None:
-        """An event as Get Event answers it, for deliveries."""
+        """An event as Get Event gives it, for deliveries."""
         record = self.store.record("event", id)
-        if record is None:
+        world = next((world for world in self._worlds.values() if "get_event" in world.router.routes), None)
+        if record is None or world is None:
             return None
-        route = self._world.router.routes["get_event"]
         call = Call(
-            world=self._world,
-            route=route,
+            world=world,
+            route=world.router.routes["get_event"],
             path=(id,),
             query=checks.Query(include=("metric", "profile")),
             body=None,
@@ -354,3 +416,23 @@ class FakeKlaviyo:
             target=f"/api/events/{id}",
         )
         return render.one(call, record)
+
+
+def _served(
+    operations: Mapping[str, Operation] | Iterable[Mapping[str, Operation]],
+) -> dict[str, tuple[Router, schemas.Schemas]]:
+    """Revision → routes and schemas of its operations, in the order given."""
+    tables: Any = (operations,) if isinstance(operations, Mapping) else operations
+    by_package: dict[str, dict[str, Operation]] = {}
+    for table in tables:
+        for name, operation in table.items():
+            by_package.setdefault(operation.package, {})[name] = operation
+    if not by_package:
+        raise ConfigurationError(
+            "FakeKlaviyo needs operations: those of a package that `python -m codegen generate` made."
+        )
+    served: dict[str, tuple[Router, schemas.Schemas]] = {}
+    for package, found in by_package.items():
+        loaded = schemas.load(package)
+        served.setdefault(loaded.revision, (Router(found, loaded), loaded))
+    return served

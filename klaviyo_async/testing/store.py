@@ -1,4 +1,4 @@
-"""The fake's state: resources by type and id, the pairs of their relationships, and indexes made when first asked for."""
+"""The fake's state: resources by type and id, the pairs of their relationships, and indexes built on first use."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from klaviyo_async.testing.clock import stamp
-from klaviyo_async.testing.evaluate import sort_key, values_of
 from klaviyo_async.testing.ids import Ids
 from klaviyo_async.testing.problems import Problem
 from klaviyo_async.testing.record import Record
 from klaviyo_async.testing.resources import KINDS, Kind, Relationship
+from klaviyo_async.testing.values import sort_key, values_of
 
 if TYPE_CHECKING:
     import random
@@ -26,7 +26,7 @@ _UNKNOWN = Kind()
 
 
 class Table:
-    """All resources of one type, in order of creation and in any other order that was asked for."""
+    """All resources of one type, in order of creation and in any other order that was requested."""
 
     def __init__(self, type: str) -> None:
         self.type = type
@@ -62,7 +62,7 @@ class Table:
         del self.order[bisect_left(self.order, record.seq)]
 
     def sorted_by(self, field: str) -> list[tuple[Key, int]]:
-        """Pairs of sort key and seq, ascending. Built when first asked for, kept from then on."""
+        """Pairs of sort key and seq, ascending. Built on first use, kept from then on."""
         entries = self._sorted.get(field)
         if entries is None:
             entries = sorted((_first(record, field), record.seq) for record in self.records.values())
@@ -70,7 +70,7 @@ class Table:
         return entries
 
     def having(self, field: str, value: Any) -> list[int]:
-        """Seqs of the resources whose field has a value. The index is built when first asked for."""
+        """Seqs of the resources whose field has a value. The index is built on first use."""
         buckets = self._hashed.get(field)
         if buckets is None:
             buckets = self._hashed[field] = {}
@@ -140,9 +140,18 @@ _EMPTY = Group()
 class Store:
     """All state of a fake. Tests look at it and change it; times are the fake's clock, ids are made where none is given."""
 
-    def __init__(self, clock: Clock, chance: random.Random, database: Database | None = None) -> None:
-        self.clock = clock
-        self.ids = Ids(clock, chance)
+    def __init__(
+        self,
+        clock: Clock,
+        chance: random.Random,
+        database: Database | None = None,
+        *,
+        kinds: Mapping[str, Kind] = KINDS,
+    ) -> None:
+        self.clock: Clock = clock
+        self.kinds: Mapping[str, Kind] = kinds
+        """Resource type → what is known of it."""
+        self.ids: Ids = Ids(clock, chance)
         self.before_reading: Callable[[], None] = lambda: None
         """Called before tests read: lets what is due by the clock (jobs) happen first."""
         self._tables: dict[str, Table] = {}
@@ -167,6 +176,22 @@ class Store:
             record = self.table(type).by_seq.get(seq)
             if record is not None:
                 yield self.plain(record)
+
+    def types(self) -> list[str]:
+        """Every type that the fake knows, or has a resource of."""
+        return [*self.kinds, *(self._tables.keys() - self.kinds.keys())]
+
+    def latest(self, type: str) -> Iterator[dict[str, Any]]:
+        """Every resource of a type, newest first."""
+        self.before_reading()
+        for seq in reversed(list(self.table(type).order)):
+            record = self.table(type).by_seq.get(seq)
+            if record is not None:
+                yield self.plain(record)
+
+    def relationships(self, type: str) -> list[tuple[str, str, bool]]:
+        """Name and target type of each relationship of a type, and whether it is to many."""
+        return [(name, one.target, one.kept != "one") for name, one in self.kind(type).relationships.items()]
 
     def find(self, type: str, **attributes: Any) -> dict[str, Any] | None:
         """The first resource whose attributes have these values, None if there is none."""
@@ -264,7 +289,7 @@ class Store:
     # what the fake itself uses
 
     def table(self, type: str) -> Table:
-        """The table of a type; made when first asked for."""
+        """The table of a type; created on first use."""
         table = self._tables.get(type)
         if table is None:
             table = self._tables[type] = Table(type)
@@ -275,10 +300,9 @@ class Store:
         text = self.kind(type).missing or type.replace("-", " ").capitalize() + " with id {id} not found."
         return Problem(404, text.replace("{id}", id), pointer="/data/")
 
-    @staticmethod
-    def kind(type: str) -> Kind:
+    def kind(self, type: str) -> Kind:
         """What is known of a type."""
-        return KINDS.get(type, _UNKNOWN)
+        return self.kinds.get(type, _UNKNOWN)
 
     def relationship(self, type: str, name: str) -> Relationship:
         """What is known of a relationship.
@@ -418,6 +442,9 @@ class Store:
     def join(self, record: Record, name: str, member: Record, *, at: float | None = None) -> bool:
         """Add one member to a relationship, on both sides; False where it was in."""
         one = self.relationship(record.type, name)
+        if one.kept == "one":
+            self.change(record, {}, relationships={name: member.id})
+            return True
         if one.kept == "reverse":
             # to be in a reverse relationship is to point to its owner
             self.change(member, {}, relationships={str(one.inverse): record.id})
@@ -435,6 +462,9 @@ class Store:
     def part(self, record: Record, name: str, member: Record) -> bool:
         """Take one member out of a relationship, on both sides; False where it was not in."""
         one = self.relationship(record.type, name)
+        if one.kept == "one":
+            self.change(record, {}, relationships={name: None})
+            return True
         if one.kept == "reverse":
             self.change(member, {}, relationships={str(one.inverse): None})
             return True
@@ -454,7 +484,7 @@ class Store:
             self._database.clear()
 
     def flush(self) -> None:
-        """Write what has changed to the database, where there is one."""
+        """Write changes to the database, if there is one."""
         if self._database is not None:
             self._database.flush()
 

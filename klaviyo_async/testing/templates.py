@@ -22,7 +22,7 @@ def template(schemas: Schemas, type: str) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=4)
 def shown(schemas: Schemas) -> dict[str, frozenset[str]]:
-    """Resource type → the relationships that its answers have."""
+    """Resource type → the relationships that its responses have."""
     found: dict[str, set[str]] = {"profile": {"conversation"}, "flow-message": {"image"}}
     for facts in schemas.operations.values():
         resource = schemas.resource(facts.response) if facts.response is not None else None

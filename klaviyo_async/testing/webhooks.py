@@ -34,7 +34,7 @@ class Deliveries:
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
         self.log: list[tuple[str, int | None]] = []
-        """Webhook id and status of every attempt; None where nothing answered."""
+        """Webhook id and status of every attempt; None where no response came."""
 
     def note(self, event: str, topic: str) -> None:
         """An event happened: queue it for every enabled webhook with its topic."""
@@ -82,8 +82,10 @@ class Deliveries:
                 await asyncio.sleep(0.05 * 2**attempt)
             status = None
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                async with self._session.post(webhook.attributes["endpoint_url"], data=body, headers=headers) as answer:
-                    status = answer.status
+                async with self._session.post(
+                    webhook.attributes["endpoint_url"], data=body, headers=headers
+                ) as response:
+                    status = response.status
             self.log.append((id, status))
             if status in _ACCEPTED:
                 return

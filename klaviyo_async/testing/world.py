@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
 @define(kw_only=True)
 class World:
-    """Handed to everything that answers a request."""
+    """Passed to everything that handles a request. A fake that serves several revisions has one for each; all but routes and
+    schemas is the same in them."""
 
     store: Store
     clock: Clock
     chance: random.Random
     router: Router
     schemas: Schemas
-    jobs: Jobs
+    jobs: Jobs[World]
+    revision: str
+    """The revision whose operations these routes and schemas are."""
     on_event: list[Callable[[str, str], Any]] = field(factory=list)
     """Called with event id and webhook topic for each event recorded."""

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from klaviyo_async.testing.behaviour import coupons, people
 from klaviyo_async.testing.behaviour.generic import cascade, document, kind_of, made_id, plain, references, require
-from klaviyo_async.testing.behaviour.registry import answers
+from klaviyo_async.testing.behaviour.registry import handles
 from klaviyo_async.testing.jobs import Family, Skipped
 from klaviyo_async.testing.problems import Problem, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from klaviyo_async.testing.call import Answer, Call
+    from klaviyo_async.testing.call import Call, Response
     from klaviyo_async.testing.record import Record
     from klaviyo_async.testing.world import World
 
@@ -82,7 +82,7 @@ def _unsuppress(world: World, _: Record, row: dict[str, Any]) -> None:
         raise Skipped
 
 
-FAMILIES: Mapping[str, Family] = {
+FAMILIES: Mapping[str, Family[World]] = {
     "profile-bulk-import-job": Family(apply=_import, relationship="profiles", errors=False),
     "profile-suppression-bulk-create-job": Family(apply=_suppress, errors=False, skips=True),
     "profile-suppression-bulk-delete-job": Family(apply=_unsuppress, errors=False, skips=True),
@@ -94,8 +94,8 @@ FAMILIES: Mapping[str, Family] = {
 """Resource type of a job → what it does."""
 
 
-@answers("bulk_import_profiles")
-def import_profiles(call: Call) -> Answer:
+@handles("bulk_import_profiles")
+def import_profiles(call: Call) -> Response:
     """Rows that are no profiles at all fail the request; bad addresses come back as the job's import errors."""
     rows = call.attributes["profiles"]["data"]
     if not rows:
@@ -103,11 +103,11 @@ def import_profiles(call: Call) -> Answer:
     return _submit(call, rows)
 
 
-@answers(
+@handles(
     *(f"bulk_{verb}_catalog_{name}" for verb in ("create", "update", "delete") for name in _CATALOG),
     "bulk_create_coupon_codes",
 )
-def submit(call: Call) -> Answer:
+def submit(call: Call) -> Response:
     """A job over rows."""
     rows = next(value["data"] for value in call.attributes.values() if isinstance(value, dict) and "data" in value)
     if not rows:
@@ -115,8 +115,8 @@ def submit(call: Call) -> Answer:
     return _submit(call, rows)
 
 
-@answers("bulk_suppress_profiles", "bulk_unsuppress_profiles")
-def submit_suppression(call: Call) -> Answer:
+@handles("bulk_suppress_profiles", "bulk_unsuppress_profiles")
+def submit_suppression(call: Call) -> Response:
     """Profiles by address, or all of one list or one segment: one of the three."""
     store = call.world.store
     rows = [dict(row) for row in (call.attributes.get("profiles") or {}).get("data") or ()]
@@ -130,7 +130,7 @@ def submit_suppression(call: Call) -> Answer:
     return _submit(call, rows, relationships={name: [given] for name, given in named.items()})
 
 
-def _submit(call: Call, rows: list[dict[str, Any]], *, relationships: Mapping[str, Any] | None = None) -> Answer:
+def _submit(call: Call, rows: list[dict[str, Any]], *, relationships: Mapping[str, Any] | None = None) -> Response:
     kind = kind_of(call)
     if relationships is None:
         relationships = references(call.world.store, kind, call.data)

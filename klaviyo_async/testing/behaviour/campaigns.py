@@ -8,8 +8,8 @@ from attrs import evolve
 
 from klaviyo_async.testing import render
 from klaviyo_async.testing.behaviour.generic import document, references, require, success, wanted
-from klaviyo_async.testing.behaviour.registry import answers
-from klaviyo_async.testing.call import Answer
+from klaviyo_async.testing.behaviour.registry import handles
+from klaviyo_async.testing.call import Response
 from klaviyo_async.testing.clock import stamp
 from klaviyo_async.testing.problems import Problem, invalid
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from klaviyo_async.testing.store import Store
 
 
-@answers("create_campaign")
-def create(call: Call) -> Answer:
+@handles("create_campaign")
+def create(call: Call) -> Response:
     """A draft, with its messages."""
     store = call.world.store
     given = dict(call.attributes)
@@ -54,8 +54,8 @@ def _check_audiences(store: Store, audiences: Mapping[str, Any]) -> None:
                 )
 
 
-@answers("update_campaign")
-def update(call: Call) -> Answer:
+@handles("update_campaign")
+def update(call: Call) -> Response:
     """Only drafts and campaigns that were called back can be changed."""
     record = wanted(call)
     if record.attributes["status"] not in {"Draft", "Cancelled"}:
@@ -66,8 +66,8 @@ def update(call: Call) -> Answer:
     return document(call, call.world.store.change(record, given))
 
 
-@answers("create_campaign_clone")
-def clone(call: Call) -> Answer:
+@handles("create_campaign_clone")
+def clone(call: Call) -> Response:
     """A draft like the other one."""
     store = call.world.store
     record = _campaign(store, call.data["id"])
@@ -84,15 +84,15 @@ def clone(call: Call) -> Answer:
     return document(call, copy)
 
 
-@answers("assign_template_to_campaign_message")
-def assign(call: Call) -> Answer:
+@handles("assign_template_to_campaign_message")
+def assign(call: Call) -> Response:
     """The message gets a copy of the template, as the real server does it."""
     store = call.world.store
     message = require(store, "campaign-message", call.data["id"])
     template = require(store, "template", call.needed_id("template"))
     attributes = {key: value for key, value in template.attributes.items() if key not in {"created", "updated"}}
     copy = store.insert("template", {**attributes, "name": f"Clone of {template.id}"})
-    # answered with the copy included, asked or not
+    # the response includes the copy, asked for or not
     asked = evolve(call, query=evolve(call.query, include=("template",)))
     return document(asked, store.change(message, {}, relationships={"template": copy.id}))
 
@@ -104,8 +104,8 @@ def _campaign(store: Store, id: str) -> Record:
     return record
 
 
-@answers("send_campaign")
-def send(call: Call) -> Answer:
+@handles("send_campaign")
+def send(call: Call) -> Response:
     """The campaign is scheduled, or sent when its job has run."""
     store = call.world.store
     record = _campaign(store, call.data["id"])
@@ -121,7 +121,7 @@ def send(call: Call) -> Answer:
     return _job(call, record.id, "queued", 202)
 
 
-def _job(call: Call, id: str, status: str, code: int) -> Answer:
+def _job(call: Call, id: str, status: str, code: int) -> Response:
     store = call.world.store
     job = store.record("campaign-send-job", id)
     if job is None:
@@ -131,8 +131,8 @@ def _job(call: Call, id: str, status: str, code: int) -> Answer:
     return document(call, job, code)
 
 
-@answers("get_campaign_send_job")
-def read_job(call: Call) -> Answer:
+@handles("get_campaign_send_job")
+def read_job(call: Call) -> Response:
     """The job has its campaign's id."""
     _campaign(call.world.store, call.path[0])
     job = call.world.store.record("campaign-send-job", call.path[0])
@@ -153,8 +153,8 @@ def settle(call: Call, job: Record) -> Record:
     return store.change(job, {"status": "complete"})
 
 
-@answers("cancel_campaign_send")
-def cancel(call: Call) -> Answer:
+@handles("cancel_campaign_send")
+def cancel(call: Call) -> Response:
     """Cancelled for good, or reverted to a draft."""
     record = _campaign(call.world.store, call.path[0])
     job = call.world.store.record("campaign-send-job", call.path[0])
@@ -163,11 +163,11 @@ def cancel(call: Call) -> Answer:
     reverted = call.attributes["action"] == "revert"
     call.world.store.change(record, {"status": "Draft" if reverted else "Cancelled", "scheduled_at": None})
     call.world.store.change(job, {"status": "cancelled"})
-    return Answer(status=204)
+    return Response(status=204)
 
 
-@answers("refresh_campaign_recipient_estimation")
-def estimate(call: Call) -> Answer:
+@handles("refresh_campaign_recipient_estimation")
+def estimate(call: Call) -> Response:
     """Counted at once; the job is complete."""
     store = call.world.store
     campaign = _campaign(store, call.data["id"])
@@ -192,8 +192,8 @@ def estimate(call: Call) -> Answer:
     return document(call, job, success(call))
 
 
-@answers("update_image_for_campaign_message")
-def set_image(call: Call) -> Answer:
+@handles("update_image_for_campaign_message")
+def set_image(call: Call) -> Response:
     """The one image of a message."""
     store = call.world.store
     message = wanted(call)
@@ -201,14 +201,14 @@ def set_image(call: Call) -> Answer:
     if store.record("image", image) is None:
         raise store.missing("image", image)
     store.change(message, {}, relationships={"image": image})
-    return Answer(status=204)
+    return Response(status=204)
 
 
-@answers("get_template_for_campaign_message", "get_template_for_flow_message")
-def template_of(call: Call) -> Answer:
+@handles("get_template_for_campaign_message", "get_template_for_flow_message")
+def template_of(call: Call) -> Response:
     """The template of a message; 404 where it has none."""
     record = wanted(call)
     found = next(call.world.store.members(record, "template"), None)
     if found is None:
         raise Problem(404, "The message has no template.", pointer="/data/")
-    return Answer(status=200, document=render.one(call, found))
+    return Response(status=200, document=render.one(call, found))

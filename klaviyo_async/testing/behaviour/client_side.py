@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from klaviyo_async.testing import listing, render
 from klaviyo_async.testing.behaviour import people
-from klaviyo_async.testing.behaviour.registry import answers
-from klaviyo_async.testing.call import Answer
+from klaviyo_async.testing.behaviour.registry import handles
+from klaviyo_async.testing.call import Response
 
 if TYPE_CHECKING:
     from klaviyo_async.testing.call import Call
 
 
-@answers("create_client_profile")
-def profile(call: Call) -> Answer:
+@handles("create_client_profile")
+def profile(call: Call) -> Response:
     """Upsert."""
     people.check_identified(call.attributes, call.data.get("id"))
     people.check(call.attributes)
     people.upsert(call.world.store, call.attributes, id=call.data.get("id"), meta=call.data.get("meta"))
-    return Answer(status=202)
+    return Response(status=202)
 
 
-@answers("create_client_review")
-def review(call: Call) -> Answer:
+@handles("create_client_review")
+def review(call: Call) -> Response:
     """A review that waits for approval."""
     given = dict(call.attributes)
     product: dict[str, Any] = given.pop("product", None) or {}
@@ -49,11 +49,11 @@ def review(call: Call) -> Answer:
         },
         relationships={} if item is None else {"item": item.id},
     )
-    return Answer(status=202)
+    return Response(status=202)
 
 
-@answers("get_client_reviews")
-def reviews(call: Call) -> Answer:
+@handles("get_client_reviews")
+def reviews(call: Call) -> Response:
     """Published and featured reviews; nobody sees the others."""
     shown = [
         record
@@ -61,19 +61,19 @@ def reviews(call: Call) -> Answer:
         if (record.attributes.get("status") or {}).get("value") in {"published", "featured"}
     ]
     page = listing.page_of_members(call.world.store, "review", call.query, shown)
-    return Answer(status=200, document=render.many(call, page, paged=True))
+    return Response(status=200, document=render.many(call, page, paged=True))
 
 
-@answers("get_client_geofences")
-def geofences(call: Call) -> Answer:
-    """The geofences of the store, all of them: distance is not worked out."""
+@handles("get_client_geofences")
+def geofences(call: Call) -> Response:
+    """All geofences of the store: distances are not computed."""
     from attrs import evolve  # noqa: PLC0415 - only this operation filters by place
 
     page = listing.page_of_type(call.world.store, "geofence", evolve(call.query, conditions=()))
-    return Answer(status=200, document=render.many(call, page, paged=True))
+    return Response(status=200, document=render.many(call, page, paged=True))
 
 
-@answers("create_conversation_message", coverage="accepted")
-def message(_: Call) -> Answer:
+@handles("create_conversation_message", coverage="accepted")
+def message(_: Call) -> Response:
     """Taken; conversations can't be read by id."""
-    return Answer(status=202)
+    return Response(status=202)

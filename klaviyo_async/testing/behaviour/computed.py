@@ -1,8 +1,10 @@
-"""Attributes that are worked out when asked for: consent, predictions, counts."""
+"""Attributes that are computed on request: consent, predictions, counts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from klaviyo_async.testing.consent import subscriptions
 
 if TYPE_CHECKING:
     from klaviyo_async.testing.record import Record
@@ -24,7 +26,7 @@ _PREDICTIONS = (
 
 
 def computed(world: World, record: Record, stored: dict[str, Any], asked: set[str]) -> dict[str, Any]:
-    """The computed attributes of a record; the costly ones only where asked for."""
+    """The computed attributes of a record; the costly ones only on request."""
     if record.type == "profile":
         result: dict[str, Any] = {"location": {**dict.fromkeys(_LOCATION), **(stored.get("location") or {})}}
         if "subscriptions" in asked:
@@ -42,93 +44,6 @@ def computed(world: World, record: Record, stored: dict[str, Any], asked: set[st
     if record.type == "metric-property" and "sample_values" in asked:
         return {"sample_values": stored.get("sample_values", [])}
     return {}
-
-
-def subscriptions(stored: dict[str, Any]) -> dict[str, Any]:
-    """The ``subscriptions`` of a profile: what was never said is NEVER_SUBSCRIBED."""
-    known = stored.get("subscriptions") or {}
-    email = known.get("email", {})
-    suppressed = bool(email.get("suppression"))
-    return {
-        "email": {
-            "marketing": {
-                "can_receive_email_marketing": not suppressed and bool(stored.get("email")),
-                "consent": "NEVER_SUBSCRIBED",
-                "consent_timestamp": None,
-                "last_updated": None,
-                "method": None,
-                "method_detail": None,
-                "custom_method_detail": None,
-                "double_optin": None,
-                "suppression": [],
-                "list_suppressions": [],
-                **email,
-            },
-            "open_tracking": _tracking(),
-            "click_tracking": _tracking(),
-        },
-        "sms": {
-            "marketing": _sms("marketing", known.get("sms", {})),
-            "transactional": _sms("transactional", known.get("sms_transactional", {})),
-        },
-        "mobile_push": {
-            "marketing": {
-                "can_receive_push_marketing": known.get("push", {}).get("consent") == "SUBSCRIBED",
-                "consent": "NEVER_SUBSCRIBED",
-                "consent_timestamp": None,
-                **{
-                    key: value
-                    for key, value in known.get("push", {}).items()
-                    if key in {"consent", "consent_timestamp"}
-                },
-            }
-        },
-        "whatsapp": None if "whatsapp" not in known else _whatsapp(known["whatsapp"], stored.get("phone_number")),
-    }
-
-
-def _tracking() -> dict[str, Any]:
-    return {
-        "consent": "NEVER_SUBSCRIBED",
-        "consent_timestamp": None,
-        "last_updated": None,
-        "created_timestamp": None,
-        "metadata": None,
-        "can_receive": False,
-        "valid_until": None,
-    }
-
-
-def _sms(purpose: str, known: dict[str, Any]) -> dict[str, Any]:
-    return {
-        f"can_receive_sms_{purpose}": known.get("consent") == "SUBSCRIBED",
-        "consent": "NEVER_SUBSCRIBED",
-        "consent_timestamp": None,
-        "method": None,
-        "method_detail": None,
-        "last_updated": None,
-        **{
-            key: value
-            for key, value in known.items()
-            if key in {"consent", "consent_timestamp", "method", "method_detail", "last_updated"}
-        },
-    }
-
-
-def _whatsapp(known: dict[str, Any], phone: str | None) -> dict[str, Any]:
-    return {
-        purpose: {
-            "consent": known.get("consent", "NEVER_SUBSCRIBED"),
-            "consent_timestamp": known.get("consent_timestamp"),
-            "last_updated": known.get("last_updated"),
-            "created_timestamp": known.get("consent_timestamp"),
-            "metadata": {},
-            "can_receive": known.get("consent") == "SUBSCRIBED",
-            "valid_until": None,
-            "phone_number": phone or "",
-        }
-        for purpose in ("marketing", "transactional", "conversational")
-    }
 
 
 def _masked(url: str) -> str:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_async.testing.behaviour.generic import document, references
-from klaviyo_async.testing.behaviour.registry import answers
+from klaviyo_async.testing.behaviour.registry import handles
 from klaviyo_async.testing.clock import instant, stamp
 from klaviyo_async.testing.problems import Problem, invalid
 
 if TYPE_CHECKING:
-    from klaviyo_async.testing.call import Answer, Call
+    from klaviyo_async.testing.call import Call, Response
     from klaviyo_async.testing.record import Record
     from klaviyo_async.testing.world import World
 
 _YEAR = 365 * 86400
 
 
-@answers("create_coupon_code")
-def create(call: Call) -> Answer:
+@handles("create_coupon_code")
+def create(call: Call) -> Response:
     """One code of a coupon."""
     return document(call, create_one(call.world, None, call.data))
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from klaviyo_async.testing.behaviour import people
 from klaviyo_async.testing.behaviour.generic import success
-from klaviyo_async.testing.behaviour.registry import answers
-from klaviyo_async.testing.call import Answer
+from klaviyo_async.testing.behaviour.registry import handles
+from klaviyo_async.testing.call import Response
 from klaviyo_async.testing.clock import instant, stamp
 from klaviyo_async.testing.problems import invalid
 from klaviyo_async.testing.resources import IDENTIFIERS
@@ -26,34 +26,34 @@ _MOST_PROPERTIES = 400
 _LONGEST_UNIQUE_ID = 255
 
 
-@answers("create_event", "create_client_event")
-def create(call: Call) -> Answer:
+@handles("create_event", "create_client_event")
+def create(call: Call) -> Response:
     """One event."""
     profile = call.attributes["profile"]["data"]
     _check_profile(profile, "/data/attributes/profile/data")
     _check(call.attributes, "/data/attributes")
     record = _profile(call.world.store, profile)
     note(call.world, record, call.attributes)
-    return Answer(status=success(call))
+    return Response(status=success(call))
 
 
-@answers("bulk_create_events")
-def create_many(call: Call) -> Answer:
+@handles("bulk_create_events")
+def create_many(call: Call) -> Response:
     """Events of several profiles; done at once, the job can't be looked at."""
     rows = call.attributes["events-bulk-create"]["data"]
     for number, row in enumerate(rows):
         _check_batch(row["attributes"], f"/data/attributes/events-bulk-create/data/{number}/attributes")
     for row in rows:
         _note_batch(call.world, row["attributes"])
-    return Answer(status=success(call))
+    return Response(status=success(call))
 
 
-@answers("bulk_create_client_events")
-def create_many_from_client(call: Call) -> Answer:
+@handles("bulk_create_client_events")
+def create_many_from_client(call: Call) -> Response:
     """Events of one profile, from the browser."""
     _check_batch(call.attributes, "/data/attributes")
     _note_batch(call.world, call.attributes)
-    return Answer(status=success(call))
+    return Response(status=success(call))
 
 
 def _check_batch(attributes: Mapping[str, Any], pointer: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_async.testing.behaviour.generic import document, insert, update
-from klaviyo_async.testing.behaviour.registry import answers
+from klaviyo_async.testing.behaviour.registry import handles
 from klaviyo_async.testing.problems import invalid
 
 if TYPE_CHECKING:
-    from klaviyo_async.testing.call import Answer, Call
+    from klaviyo_async.testing.call import Call, Response
     from klaviyo_async.testing.record import Record
     from klaviyo_async.testing.store import Store
 
@@ -24,8 +24,8 @@ _TRIGGERS = {
 }
 
 
-@answers("create_flow")
-def create_flow(call: Call) -> Answer:
+@handles("create_flow")
+def create_flow(call: Call) -> Response:
     """A draft with its actions, and their messages."""
     store = call.world.store
     definition = call.attributes["definition"]
@@ -65,8 +65,8 @@ def _message(store: Store, action: Record, definition: dict[str, Any]) -> None:
         )
 
 
-@answers("update_flow")
-def update_flow(call: Call) -> Answer:
+@handles("update_flow")
+def update_flow(call: Call) -> Response:
     """Only its status can be changed."""
     status = call.attributes["status"]
     if status not in {"draft", "manual", "live"}:
@@ -76,8 +76,8 @@ def update_flow(call: Call) -> Answer:
     return update(call)
 
 
-@answers("create_form")
-def create_form(call: Call) -> Answer:
+@handles("create_form")
+def create_form(call: Call) -> Response:
     """A draft with its versions."""
     store = call.world.store
     record = insert(call, call.data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_async.testing import listing, render
-from klaviyo_async.testing.call import Answer
+from klaviyo_async.testing.call import Response
 from klaviyo_async.testing.problems import Problem, invalid
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from klaviyo_async.testing.store import Store
 
 _BAD_IDS = {
-    # types whose malformed ids the real server answers 400, not 404
+    # types for whose malformed ids the real server responds 400, not 404
     "event": ("Invalid Event ID: '{id}'", "/data/id"),
     "flow-action": ("Invalid Flow Action ID: '{id}'", "/data/id"),
     "mapped-metric": ("'{id}' is not a valid choice for 'id'.", "/data/attributes/id"),
@@ -72,18 +72,18 @@ def paged(call: Call) -> bool:
     return any(parameter.kind == "page_cursor" for parameter in call.route.operation.parameters)
 
 
-def document(call: Call, record: Record, status: int | None = None) -> Answer:
+def document(call: Call, record: Record, status: int | None = None) -> Response:
     """The resource, or nothing where the operation's success has no body."""
     code = success(call) if status is None else status
     if call.route.facts.response is None:
-        return Answer(status=code)
-    return Answer(status=code, document=render.one(call, record))
+        return Response(status=code)
+    return Response(status=code, document=render.one(call, record))
 
 
-def list_all(call: Call) -> Answer:
+def list_all(call: Call) -> Response:
     """GET of a collection."""
     page = listing.page_of_type(call.world.store, kind_of(call), _unpaged(call))
-    return Answer(status=success(call), document=render.many(call, page, paged=paged(call)))
+    return Response(status=success(call), document=render.many(call, page, paged=paged(call)))
 
 
 def _unpaged(call: Call) -> Any:
@@ -94,12 +94,12 @@ def _unpaged(call: Call) -> Any:
     return evolve(call.query, size=10_000)
 
 
-def read(call: Call) -> Answer:
+def read(call: Call) -> Response:
     """GET of one resource."""
     return document(call, wanted(call), success(call, read=True))
 
 
-def create(call: Call) -> Answer:
+def create(call: Call) -> Response:
     """POST of a collection."""
     record = insert(call, call.data)
     return document(call, record)
@@ -129,7 +129,7 @@ def insert(call: Call, data: Mapping[str, Any], pointer: str = "/data") -> Recor
 
 def made_id(kind: str, attributes: Mapping[str, Any]) -> str | None:
     """The id where it is made from attributes; None where it is arbitrary."""
-    if kind.startswith("catalog-"):
+    if kind in {"catalog-item", "catalog-variant", "catalog-category"}:
         return f"{attributes.get('integration_type', '$custom')}:::{attributes.get('catalog_type') or '$default'}:::{attributes['external_id']}"
     return attributes["external_id"] if kind == "coupon" else None
 
@@ -163,7 +163,7 @@ def references(store: Store, kind: str, data: Mapping[str, Any], pointer: str = 
     return found
 
 
-def update(call: Call) -> Answer:
+def update(call: Call) -> Response:
     """PATCH of one resource."""
     record = wanted(call)
     same_id(call)
@@ -184,10 +184,10 @@ def same_id(call: Call) -> None:
         raise invalid(f"The id '{given}' is not the id '{call.path[0]}' of the path.", pointer="/data/id")
 
 
-def delete(call: Call) -> Answer:
+def delete(call: Call) -> Response:
     """DELETE of one resource, and of what belongs to it."""
     cascade(call.world.store, wanted(call))
-    return Answer(status=success(call))
+    return Response(status=success(call))
 
 
 def cascade(store: Store, record: Record) -> None:
@@ -199,18 +199,18 @@ def cascade(store: Store, record: Record) -> None:
     store.delete(record)
 
 
-def related(call: Call) -> Answer:
+def related(call: Call) -> Response:
     """GET of related resources."""
     record, name, target, many = _relationship(call)
     store = call.world.store
     if not many:
         found = next(store.members(record, name), None)
-        return Answer(status=success(call), document=render.one(call, found))
+        return Response(status=success(call), document=render.one(call, found))
     page = _members(call, record, name, target)
-    return Answer(status=success(call), document=render.many(call, page, paged=paged(call)))
+    return Response(status=success(call), document=render.many(call, page, paged=paged(call)))
 
 
-def linkage(call: Call) -> Answer:
+def linkage(call: Call) -> Response:
     """GET of a relationship's identifiers."""
     record, name, target, many = _relationship(call)
     if not many:
@@ -218,15 +218,19 @@ def linkage(call: Call) -> Answer:
         result: dict[str, Any] = {"data": None if found is None else render.identifier(found)}
         if found is not None:
             result["links"] = {"self": render.self_link(call)}
-        return Answer(status=success(call), document=result)
+        return Response(status=success(call), document=result)
     page = _members(call, record, name, target)
-    return Answer(status=success(call), document=render.identifiers(call, page, paged=paged(call)))
+    return Response(status=success(call), document=render.identifiers(call, page, paged=paged(call)))
 
 
 def _relationship(call: Call) -> tuple[Record, str, str, bool]:
     record = wanted(call)
     name = str(call.route.relationship)
-    relationship = call.world.store.relationship(record.type, name)
+    if name.startswith("{"):
+        name = call.path[1]
+    relationship = call.world.store.kind(record.type).relationships.get(name)
+    if relationship is None:
+        raise Problem(404, f"A {record.type} has no relationship '{name}'.", pointer="/data/")
     return record, name, relationship.target, relationship.many
 
 
@@ -235,7 +239,7 @@ def _members(call: Call, record: Record, name: str, target: str) -> listing.Page
     if store.relationship(record.type, name).kept == "many":
         group = store.group(record, name)
         page = listing.page_of_members(store, target, _unpaged(call), group)
-        # the time of joining is told for the members of lists and segments only
+        # only members of lists and segments have the time at which they joined
         return page if name == "profiles" and record.type in {"list", "segment"} else _unjoined(page)
     return listing.page_of_members(store, target, _unpaged(call), list(store.members(record, name)))
 
@@ -244,29 +248,29 @@ def _unjoined(page: listing.Page) -> listing.Page:
     return listing.Page(records=page.records, joined={}, next=page.next, prev=page.prev)
 
 
-def link(call: Call) -> Answer:
+def link(call: Call) -> Response:
     """POST to a relationship: members are added, those in it already stay."""
     record, name, members = _named(call)
     for member in members:
         call.world.store.join(record, name, member)
-    return Answer(status=success(call))
+    return Response(status=success(call))
 
 
-def relink(call: Call) -> Answer:
+def relink(call: Call) -> Response:
     """PATCH of a relationship: exactly these members, or this one."""
     record, name, members = _named(call)
     relationship = call.world.store.relationship(record.type, name)
     ids = [member.id for member in members]
     call.world.store.change(record, {}, relationships={name: ids if relationship.many else next(iter(ids), None)})
-    return Answer(status=success(call))
+    return Response(status=success(call))
 
 
-def unlink(call: Call) -> Answer:
+def unlink(call: Call) -> Response:
     """DELETE of members of a relationship; what is no member is left alone."""
     record, name, members = _named(call, lenient=True)
     for member in members:
         call.world.store.part(record, name, member)
-    return Answer(status=success(call))
+    return Response(status=success(call))
 
 
 def _named(call: Call, *, lenient: bool = False) -> tuple[Record, str, list[Record]]:
@@ -286,7 +290,7 @@ def _named(call: Call, *, lenient: bool = False) -> tuple[Record, str, list[Reco
     return record, name, members
 
 
-ACTIONS: Mapping[str, Callable[[Call], Answer]] = {
+ACTIONS: Mapping[str, Callable[[Call], Response]] = {
     "list": list_all,
     "create": create,
     "read": read,

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from klaviyo_async.testing.behaviour.generic import document, same_id, wanted
-from klaviyo_async.testing.behaviour.registry import answers
+from klaviyo_async.testing.behaviour.registry import handles
 from klaviyo_async.testing.problems import invalid
 
 if TYPE_CHECKING:
-    from klaviyo_async.testing.call import Answer, Call
+    from klaviyo_async.testing.call import Call, Response
     from klaviyo_async.testing.record import Record
 
 
 _FORMATS = ("jpeg", "png", "gif")
 
 
-@answers("upload_image_from_url")
-def image_from_url(call: Call) -> Answer:
+@handles("upload_image_from_url")
+def image_from_url(call: Call) -> Response:
     """The image is not fetched."""
     url = call.attributes["import_from_url"]
     if not url.startswith(("http://", "https://", "data:")):
@@ -26,8 +26,8 @@ def image_from_url(call: Call) -> Answer:
     return document(call, _image(call, name, len(url), bool(call.attributes.get("hidden"))))
 
 
-@answers("upload_image_from_file")
-def image_from_file(call: Call) -> Answer:
+@handles("upload_image_from_file")
+def image_from_file(call: Call) -> Response:
     """The file's first bytes say what it is."""
     file = call.body.get("file")
     if not isinstance(file, dict):
@@ -61,8 +61,8 @@ def _image(call: Call, name: str, size: int, hidden: bool, kind: str | None = No
     return call.world.store.change(record, {"image_url": f"https://images.example.com/{record.id}.{suffix}"})
 
 
-@answers("update_image")
-def update_image(call: Call) -> Answer:
+@handles("update_image")
+def update_image(call: Call) -> Response:
     """Replaces: a name that isn't given is gone, as with the real server."""
     record = wanted(call)
     same_id(call)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from klaviyo_async.testing.behaviour.generic import document, insert, references, same_id, wanted
-from klaviyo_async.testing.behaviour.registry import answers
+from klaviyo_async.testing.behaviour.registry import handles
 from klaviyo_async.testing.problems import invalid
 
 if TYPE_CHECKING:
-    from klaviyo_async.testing.call import Answer, Call
+    from klaviyo_async.testing.call import Call, Response
 
 
-@answers("update_mapped_metric")
-def map_metric(call: Call) -> Answer:
+@handles("update_mapped_metric")
+def map_metric(call: Call) -> Response:
     """A metric, or a custom one, or none; setting one lets go of the other."""
     record = wanted(call)
     same_id(call)
@@ -26,8 +26,8 @@ def map_metric(call: Call) -> Answer:
     return document(call, call.world.store.change(record, {}, relationships=given))
 
 
-@answers("create_custom_metric", "update_custom_metric")
-def custom_metric(call: Call) -> Answer:
+@handles("create_custom_metric", "update_custom_metric")
+def custom_metric(call: Call) -> Response:
     """A custom metric is related to the metrics that its definition names."""
     store = call.world.store
     definition = call.attributes.get("definition") or {}

@@ -188,7 +188,7 @@ def suppress(store: Store, record: Record) -> bool:
 
 
 def unsuppress(store: Store, record: Record) -> bool:
-    """Lift a suppression by the user; False where there is none. One by unsubscribing stays."""
+    """Lift a suppression made by the user; False if there is none. A suppression by unsubscribing stays."""
     known = dict(record.attributes.get("subscriptions") or {})
     email = known.get("email", {})
     kept = [one for one in email.get("suppression", ()) if one["reason"] != "USER_SUPPRESSED"]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from klaviyo_async.testing import render
 from klaviyo_async.testing.behaviour import people
 from klaviyo_async.testing.behaviour.generic import cascade, document, require, same_id, wanted
-from klaviyo_async.testing.behaviour.registry import answers
-from klaviyo_async.testing.call import Answer
+from klaviyo_async.testing.behaviour.registry import handles
+from klaviyo_async.testing.call import Response
 from klaviyo_async.testing.problems import invalid
 from klaviyo_async.testing.resources import IDENTIFIERS
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from klaviyo_async.testing.call import Call
 
 
-@answers("create_profile")
-def create(call: Call) -> Answer:
+@handles("create_profile")
+def create(call: Call) -> Response:
     """A new profile; 409 where an identifier is taken."""
     people.check_identified(call.attributes)
     people.check(call.attributes)
@@ -25,8 +25,8 @@ def create(call: Call) -> Answer:
     return document(call, call.world.store.insert("profile", people.merged(None, call.attributes)), 201)
 
 
-@answers("create_or_update_profile")
-def upsert(call: Call) -> Answer:
+@handles("create_or_update_profile")
+def upsert(call: Call) -> Response:
     """200 for a profile that is there, 201 for a new one."""
     given = call.data.get("id")
     people.check_identified(call.attributes, given)
@@ -38,8 +38,8 @@ def upsert(call: Call) -> Answer:
     return document(call, record, 201 if new else 200)
 
 
-@answers("update_profile")
-def update(call: Call) -> Answer:
+@handles("update_profile")
+def update(call: Call) -> Response:
     """Null clears, what isn't named stays."""
     record = wanted(call)
     same_id(call)
@@ -52,8 +52,8 @@ def update(call: Call) -> Answer:
     return document(call, call.world.store.change(record, changed), 200)
 
 
-@answers("merge_profiles")
-def merge(call: Call) -> Answer:
+@handles("merge_profiles")
+def merge(call: Call) -> Response:
     """What the source has and the destination lacks goes over; the source is gone."""
     store = call.world.store
     target = require(store, "profile", call.data["id"])
@@ -77,19 +77,19 @@ def merge(call: Call) -> Answer:
     kept = {name: value for name, value in old.items() if value is not None and new.get(name) is None}
     kept["properties"] = {**(old.get("properties") or {}), **(new.get("properties") or {})}
     target = store.change(target, kept)
-    # the documents say 201; the real server answers 202 and has no attributes to tell
+    # the documents say 201; the real server responds 202 and gives no attributes
     data = {
         "type": "profile",
         "id": target.id,
         "attributes": {},
         "links": {"self": f"{call.origin}/api/profiles/{target.id}/"},
     }
-    return Answer(status=202, document={"data": data, "links": {"self": render.self_link(call)}})
+    return Response(status=202, document={"data": data, "links": {"self": render.self_link(call)}})
 
 
-@answers("request_profile_deletion")
-def forget(call: Call) -> Answer:
-    """Delete a profile named by exactly one identifier; nothing happens where there is none."""
+@handles("request_profile_deletion")
+def forget(call: Call) -> Response:
+    """Delete a profile named by exactly one identifier; does nothing if there is no such profile."""
     store = call.world.store
     profile = call.attributes["profile"]["data"]
     attributes = profile.get("attributes") or {}
@@ -104,4 +104,4 @@ def forget(call: Call) -> Answer:
         for seq in store.table("event").having("@profile", record.id):
             store.delete(store.table("event").by_seq[seq])
         cascade(store, record)
-    return Answer(status=202)
+    return Response(status=202)

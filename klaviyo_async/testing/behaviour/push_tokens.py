@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from klaviyo_async.testing.behaviour import people
 from klaviyo_async.testing.behaviour.generic import cascade
-from klaviyo_async.testing.behaviour.registry import answers
-from klaviyo_async.testing.call import Answer
+from klaviyo_async.testing.behaviour.registry import handles
+from klaviyo_async.testing.call import Response
 
 if TYPE_CHECKING:
     from klaviyo_async.testing.call import Call
 
 
-@answers("create_push_token", "create_client_push_token")
-def push_token(call: Call) -> Answer:
+@handles("create_push_token", "create_client_push_token")
+def push_token(call: Call) -> Response:
     """A token belongs to the profile that it came with last."""
     store = call.world.store
     given = dict(call.attributes)
@@ -30,14 +30,14 @@ def push_token(call: Call) -> Answer:
         store.insert("push-token", values, relationships={"profile": owner.id})
     else:
         store.change(old, values, relationships={"profile": owner.id})
-    return Answer(status=202)
+    return Response(status=202)
 
 
-@answers("unregister_client_push_token")
-def unregister(call: Call) -> Answer:
+@handles("unregister_client_push_token")
+def unregister(call: Call) -> Response:
     """The token is gone."""
     store = call.world.store
     token = store.first("push-token", "token", call.attributes["token"])
     if token is not None:
         cascade(store, token)
-    return Answer(status=202)
+    return Response(status=202)

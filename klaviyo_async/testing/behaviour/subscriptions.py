@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from klaviyo_async.testing.behaviour import people
 from klaviyo_async.testing.behaviour.generic import require, success
-from klaviyo_async.testing.behaviour.registry import answers
-from klaviyo_async.testing.call import Answer
+from klaviyo_async.testing.behaviour.registry import handles
+from klaviyo_async.testing.call import Response
 from klaviyo_async.testing.problems import invalid
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from klaviyo_async.testing.record import Record
 
 
-@answers("bulk_subscribe_profiles")
-def subscribe(call: Call) -> Answer:
+@handles("bulk_subscribe_profiles")
+def subscribe(call: Call) -> Response:
     """Done at once: the job can't be looked at."""
     store = call.world.store
     list_id = call.related_id("list")
@@ -37,7 +37,7 @@ def subscribe(call: Call) -> Answer:
             raise invalid("consented_at may only be given with historical_import.", pointer=f"{pointer}/subscriptions")
     for row in rows:
         _one(call, row, target, call.attributes.get("custom_source"))
-    return Answer(status=202)
+    return Response(status=202)
 
 
 def _one(call: Call, row: dict[str, Any], target: Record | None, source: str | None) -> None:
@@ -51,8 +51,8 @@ def _one(call: Call, row: dict[str, Any], target: Record | None, source: str | N
         store.join(target, "profiles", record)
 
 
-@answers("bulk_unsubscribe_profiles")
-def unsubscribe(call: Call) -> Answer:
+@handles("bulk_unsubscribe_profiles")
+def unsubscribe(call: Call) -> Response:
     """Who is not on the list is unsubscribed altogether, as the real server does it."""
     store = call.world.store
     list_id = call.related_id("list")
@@ -70,11 +70,11 @@ def unsubscribe(call: Call) -> Answer:
         people.unsubscribe(store, record, channels, list_id if member else None)
         if member and target is not None:
             store.part(target, "profiles", record)
-    return Answer(status=202)
+    return Response(status=202)
 
 
-@answers("create_client_subscription")
-def subscribe_from_client(call: Call) -> Answer:
+@handles("create_client_subscription")
+def subscribe_from_client(call: Call) -> Response:
     """One profile to one list, from the browser."""
     target = require(call.world.store, "list", call.needed_id("list"))
     row = call.attributes["profile"]["data"]
@@ -90,11 +90,11 @@ def subscribe_from_client(call: Call) -> Answer:
         }
         row = {**row, "attributes": {**row["attributes"], "subscriptions": given}}
     _one(call, row, target, call.attributes.get("custom_source"))
-    return Answer(status=202)
+    return Response(status=202)
 
 
-@answers("create_back_in_stock_subscription", "create_client_back_in_stock_subscription", coverage="accepted")
-def back_in_stock(call: Call) -> Answer:
+@handles("create_back_in_stock_subscription", "create_client_back_in_stock_subscription", coverage="accepted")
+def back_in_stock(call: Call) -> Response:
     """The profile is made, the subscription itself can't be looked at."""
     profile = call.attributes.get("profile")
     if profile is not None:
@@ -102,4 +102,4 @@ def back_in_stock(call: Call) -> Answer:
         attributes = row.get("attributes") or {}
         people.check(attributes, "/data/attributes/profile/data/attributes")
         people.upsert(call.world.store, attributes, id=row.get("id"))
-    return Answer(status=success(call))
+    return Response(status=success(call))

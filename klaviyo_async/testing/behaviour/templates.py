@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_async.testing.behaviour.generic import document, require, wanted
-from klaviyo_async.testing.behaviour.registry import answers
-from klaviyo_async.testing.call import Answer
+from klaviyo_async.testing.behaviour.registry import handles
+from klaviyo_async.testing.call import Response
 from klaviyo_async.testing.problems import Problem
 
 if TYPE_CHECKING:
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 _VARIABLE = re.compile(r"\{\{\s*([\w.]+)[^}]*\}\}")
 
 
-@answers("clone_template")
-def clone_template(call: Call) -> Answer:
-    """A copy, answered 200 where the documents say 201."""
+@handles("clone_template")
+def clone_template(call: Call) -> Response:
+    """A copy, with status 200 where the documents say 201."""
     attributes = _template(call).attributes
     kept = {name: value for name, value in attributes.items() if name not in {"created", "updated"}}
     name = call.attributes.get("name") or f"{attributes['name']} (Clone)"
     return document(call, call.world.store.insert("template", {**kept, "name": name}), 200)
 
 
-@answers("render_template")
-def render_template(call: Call) -> Answer:
-    """The template with its variables filled in, answered 200 where the documents say 201; not kept."""
+@handles("render_template")
+def render_template(call: Call) -> Response:
+    """The template with its variables filled in, with status 200 where the documents say 201; not kept."""
     record = _template(call)
     context = call.attributes["context"]
-    answer = document(call, record, 200)
-    attributes = (answer.document or {})["data"]["attributes"]
+    response = document(call, record, 200)
+    attributes = (response.document or {})["data"]["attributes"]
     for name in ("html", "text"):
         if isinstance(attributes.get(name), str):
             attributes[name] = _VARIABLE.sub(lambda found: str(_look(context, found[1])), attributes[name])
-    return answer
+    return response
 
 
 def _template(call: Call) -> Record:
@@ -50,8 +50,8 @@ def _look(context: Any, path: str) -> Any:
     return context
 
 
-@answers("delete_template")
-def delete_template(call: Call) -> Answer:
+@handles("delete_template")
+def delete_template(call: Call) -> Response:
     """409 while a flow's message has it; 200 where the documents say 204."""
     record = wanted(call)
     store = call.world.store
@@ -63,4 +63,4 @@ def delete_template(call: Call) -> Answer:
             pointer="/data",
         )
     store.delete(record)
-    return Answer(status=200)
+    return Response(status=200)

@@ -6,16 +6,16 @@ import re
 from typing import TYPE_CHECKING
 
 from klaviyo_async.testing.behaviour.generic import document, insert, update
-from klaviyo_async.testing.behaviour.registry import answers
+from klaviyo_async.testing.behaviour.registry import handles
 from klaviyo_async.testing.problems import invalid
 
 if TYPE_CHECKING:
-    from klaviyo_async.testing.call import Answer, Call
+    from klaviyo_async.testing.call import Call, Response
 
 
-@answers("create_webhook", "update_webhook")
-def webhook(call: Call) -> Answer:
-    """Any topic of the form ``event:…`` can be asked for, before its first event too."""
+@handles("create_webhook", "update_webhook")
+def webhook(call: Call) -> Response:
+    """Any topic of the form ``event:…`` may be named, even before its first event."""
     store = call.world.store
     secret = call.attributes.get("secret_key")
     if secret is not None and len(secret) < 16:
