@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from codegen.assemble import Spec, load_revision
+from codegen.specs.assemble import Spec, load_revision
 from klaviyo_async import REVISION
-from tests.models.synthesis import Synthesiser
+from tests.support.synthesis import Synthesiser
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 
