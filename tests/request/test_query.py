@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import pickle
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
+from klaviyo_async import models
+from klaviyo_async._model import UNSET
+from klaviyo_async._request.prepare import prepare, quote_segment
 from klaviyo_async.errors import QueryError
 from klaviyo_async.filter import F, Fields
-from klaviyo_async.model import UNSET
 from klaviyo_async.operation_table import operations
-from klaviyo_async.query import prepare, quote_segment
 
 WILD = Path(__file__).resolve().parents[2] / ".." / "shared" / "fixtures" / "filters.tsv"
 PROFILES = operations["get_profiles"]
@@ -28,7 +31,7 @@ def problems(operation: str, params: dict[str, Any], **options: Any) -> tuple[st
         prepare(operations[operation], ["x"] * len(operations[operation].path_parameters), params, **options)
     assert caught.value.operation == operation
     assert str(caught.value).startswith(f"{operation}: ")
-    return caught.value.problems
+    return tuple(map(str, caught.value.problems))
 
 
 def test_all_problems_of_a_call_come_at_once() -> None:
@@ -52,7 +55,7 @@ def test_all_problems_of_a_call_come_at_once() -> None:
 def test_one_problem_reads_as_one_sentence() -> None:
     with pytest.raises(QueryError) as caught:
         prepare(PROFILES, (), {"sort": "craeted"})
-    assert str(caught.value).startswith("get_profiles: sort: 'craeted' is no sort key here; did you mean 'created'?")
+    assert str(caught.value).startswith("get_profiles: sort: 'craeted' is not a sort key here; did you mean 'created'?")
     assert "validate=False" in str(caught.value)
     with pytest.raises(QueryError) as caught:
         prepare(PROFILES, (), {"page_size": "x"})
@@ -290,3 +293,78 @@ async def test_legal_filters_in_the_wild_arrive_as_they_were_written(send: Any) 
         # Klaviyo may know better: unchecked, all of them can be sent.
         assert unquote(prepare(operations[name], path, {"filter": text}, validate=False).target).endswith(f"={text}")
     assert legal == 53
+
+
+def test_client_side_operations_tell_the_account_that_they_are_for() -> None:
+    operation = operations["create_client_event"]
+    body = {"data": {"type": "event", "attributes": {}}}
+    assert prepare(operation, (), {"company_id": "AbC123"}, body=body).company_id == "AbC123"
+    assert prepare(operations["get_lists"]).company_id is None
+
+
+def test_problems_are_values() -> None:
+    with pytest.raises(QueryError) as caught:
+        prepare(
+            operations["get_profiles"],
+            (),
+            {
+                "filter": (F.emial == "x") & F.email.equals(5),
+                "sort": 5,
+                "page_size": 500,
+                "fields": {"profile": ["emial"]},
+                "page_cursor": "https://elsewhere.test/api/profiles?page%5Bcursor%5D=1",
+            },
+            origin="https://a.klaviyo.com",
+        )
+    found = caught.value.problems
+    assert [(each.pointer, each.kind, each.maybe_new) for each in found] == [
+        ("filter", "unknown", True),
+        ("filter", "mismatch", True),
+        ("sort", "type", False),
+        ("page_size", "range", True),
+        ("fields[profile]", "unknown", True),
+        ("page_cursor", "value", False),
+    ]
+    assert str(found[2]) == "sort: expected one sort key, a str, got int."
+    assert all(str(each) in str(caught.value) for each in found)
+    assert pickle.loads(pickle.dumps(caught.value)).problems == found
+    # What may be new is let through, the rest is not.
+    with pytest.raises(QueryError) as caught:
+        prepare(operations["get_profiles"], (), {"filter": F.emial == "x", "sort": 5, "page_size": 500}, validate=False)
+    assert [each.pointer for each in caught.value.problems] == ["sort"]
+    assert "validate=False" not in str(caught.value)
+
+
+def test_problems_of_bodies_have_json_pointers() -> None:
+    profiles: list[Any] = [{"email": "a@x.com"}, {"email": math.nan}, 5, {"properties": {"a/b": {"~": object()}}}]
+    with pytest.raises(QueryError) as caught:
+        prepare(operations["bulk_import_profiles"], write={"profiles": profiles})
+    place = "/data/attributes/profiles/data"
+    assert [(each.pointer, each.kind) for each in caught.value.problems] == [
+        (f"{place}/1/attributes/email", "value"),
+        (f"{place}/2", "type"),
+        (f"{place}/3/attributes/properties/a~1b/~0", "type"),
+    ]
+
+
+def test_a_problem_without_a_place_is_the_sentence() -> None:
+    with pytest.raises(QueryError) as caught:
+        F.email.any([])
+    (problem,) = caught.value.problems
+    assert (problem.pointer, str(problem)) == ("", str(caught.value))
+
+
+def test_a_number_that_a_model_holds_and_json_has_not() -> None:
+    body = models.EventCreateQueryV2.from_dict(
+        {"data": {"type": "event", "attributes": {"properties": {}, "metric": {}, "profile": {}, "value": 1.0}}}
+    )
+    body.data.attributes.value = math.nan
+    with pytest.raises(QueryError) as caught:
+        prepare(operations["create_event"], body=body)
+    assert [each.pointer for each in caught.value.problems] == ["/data/attributes/value"]
+
+
+def test_a_private_key_never_stands_in_the_url() -> None:
+    with pytest.raises(QueryError) as caught:
+        prepare(operations["create_client_event"], (), {"company_id": "pk_secret"}, body={"data": {}})
+    assert "pk_secret" not in str(caught.value)

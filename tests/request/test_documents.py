@@ -13,12 +13,12 @@ import pytest
 from attrs import evolve
 
 from klaviyo_async import models
+from klaviyo_async._model import UNSET
+from klaviyo_async._request.prepare import prepare
 from klaviyo_async.errors import QueryError
 from klaviyo_async.filter import F
-from klaviyo_async.model import UNSET
 from klaviyo_async.operation import Body, Limits, Nested, Operation, Rate, Relationship, Resource
 from klaviyo_async.operation_table import operations
-from klaviyo_async.query import prepare
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -327,11 +327,11 @@ def test_what_can_not_be_sent_is_named_by_its_pointer_all_at_once() -> None:
 
 def test_nested_resources_say_what_is_missing_or_wrong() -> None:
     assert "'name' is missing" in refused("create_event", metric={}, profile={}, properties={})
-    assert "a mapping is wanted" in refused("create_event", metric="Placed Order", profile={}, properties={})
+    assert "expected a mapping" in refused("create_event", metric="Placed Order", profile={}, properties={})
     message = refused("bulk_import_profiles", profiles=[{"email": "x"}, 5, {"properties": {"a": float("nan")}}])
     assert "/data/attributes/profiles/data/1: " in message
     assert "/data/attributes/profiles/data/2/attributes/properties/a: " in message
-    assert "a list is wanted" in refused("bulk_import_profiles", profiles="x")
+    assert "expected a list" in refused("bulk_import_profiles", profiles="x")
     rows = prepare(
         operations["create_event"], (), {}, write={"metric": {}, "profile": {}, "properties": {}}, validate=False
     )

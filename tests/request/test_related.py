@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from klaviyo_async import models
-from klaviyo_async.related import related
+import pytest
+
+from klaviyo_async import QueryError, models, operations
+from klaviyo_async._model.related import related
+
+Page: Any = getattr(models, str(operations["get_profiles"].response))
 
 
 def page(resources: list[Any], included: Any) -> dict[str, Any]:
@@ -27,7 +31,7 @@ PROFILE = {
 
 
 def test_to_many_in_the_order_of_the_relationship() -> None:
-    document = models.GetProfileResponseCollectionCompoundDocument.from_dict(page([PROFILE], TOKENS))
+    document = Page.from_dict(page([PROFILE], TOKENS))
     profile = document.data[0]
     for name in ("push-tokens", "push_tokens"):
         found = document.related(profile, name)
@@ -37,7 +41,7 @@ def test_to_many_in_the_order_of_the_relationship() -> None:
 
 
 def test_the_index_is_built_once() -> None:
-    document: Any = models.GetProfileResponseCollectionCompoundDocument.from_dict(page([PROFILE], TOKENS))
+    document: Any = Page.from_dict(page([PROFILE], TOKENS))
     profile = document.data[0]
     assert len(document.related(profile, "push-tokens")) == 2
     kept = document._included_index
@@ -69,12 +73,12 @@ def test_to_one() -> None:
 
 def test_links_only_empty_and_missing_give_nothing() -> None:
     for included in (TOKENS, [], None, ...):
-        document = models.GetProfileResponseCollectionCompoundDocument.from_dict(page([PROFILE], included))
-        for name in ("lists", "segments", "no-such-relationship", "conversation"):
+        document = Page.from_dict(page([PROFILE], included))
+        for name in ("lists", "segments", "conversation"):
             assert document.related(document.data[0], name) == []
     bare = {"type": "profile", "id": "p", "attributes": {}}
     for each in (bare, {**bare, "relationships": None}, {**bare, "relationships": {}}):
-        document = models.GetProfileResponseCollectionCompoundDocument.from_dict(page([each], TOKENS))
+        document = Page.from_dict(page([each], TOKENS))
         assert document.related(document.data[0], "push-tokens") == []
 
 
@@ -86,7 +90,7 @@ def test_included_resources_relate_to_others_and_unknown_types_are_found() -> No
         "relationships": {"push-tokens": {"data": [{"type": "push-token", "id": "1"}]}},
     }
     profile = {**PROFILE, "relationships": {"novelties": {"data": [{"type": "brand-new-type", "id": "1"}]}}}
-    document = models.GetProfileResponseCollectionCompoundDocument.from_dict(page([profile], [strange, *TOKENS]))
+    document = Page.from_dict(page([profile], [strange, *TOKENS]))
     (found,) = document.related(document.data[0], "novelties")
     (token,) = document.related(found, "push-tokens")
     assert token.id == "1"
@@ -95,3 +99,28 @@ def test_included_resources_relate_to_others_and_unknown_types_are_found() -> No
 def test_plain_json_works_too() -> None:
     document = page([PROFILE], TOKENS)
     assert [each["id"] for each in related(document, PROFILE, "push_tokens")] == ["2", "0"]
+
+
+def test_a_name_that_the_type_has_no_relationship_by() -> None:
+    document = Page.from_dict(page([PROFILE, {"type": "profile", "id": "q"}], TOKENS))
+    for profile in document.data:
+        with pytest.raises(QueryError, match="'profile' has no relationship 'push-tokns'; did you mean 'push-tokens'"):
+            document.related(profile, "push-tokns")
+        # One that the type has and that didn't come is no mistake.
+        assert document.related(profile, "conversation") == []
+
+
+def test_a_type_without_relationships() -> None:
+    document = models.GetAccountResponse.from_dict({"data": {"type": "account", "id": "1", "attributes": {}}})
+    with pytest.raises(QueryError, match="'account' has no relationship 'lists'"):
+        document.related(document.data, "lists")
+
+
+def test_a_relationship_that_came_without_a_field_counts() -> None:
+    horoscope = {"horoscope": {"data": {"type": "push-token", "id": "1"}}, "planets": None}
+    whole = page([PROFILE | {"relationships": horoscope}], TOKENS)
+    document = Page.from_dict(whole)
+    assert [each.id for each in document.related(document.data[0], "horoscope")] == ["1"]
+    assert document.related(document.data[0], "planets") == []
+    with pytest.raises(QueryError, match="did you mean 'horoscope'"):
+        document.related(document.data[0], "horoscop")

@@ -1,9 +1,8 @@
-"""Typed filters: what the type checkers take and refuse, what runs, and that they say what the operations say."""
+"""Typed filters: that they say what the operations say. What type checkers take and refuse is in tests/typing."""
 
 from __future__ import annotations
 
 import ast
-import json
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -14,81 +13,19 @@ import pytest
 
 import klaviyo_async.filters
 from codegen.errors import CodegenError
-from codegen.typed_filters import class_name, render
+from codegen.generating.text.typed_filters import class_name, render
+from klaviyo_async._request.prepare import prepare
 from klaviyo_async.errors import QueryError
 from klaviyo_async.filter import F
+from klaviyo_async.filter.typed import FieldGroup, TypedField
 from klaviyo_async.filters import GetCampaigns, GetProfiles
 from klaviyo_async.operation import FilterField
 from klaviyo_async.operation_table import operations
-from klaviyo_async.query import prepare
-from klaviyo_async.typed_filter import FieldGroup, TypedField
 
 ROOT = Path(__file__).resolve().parents[2]
-LINES = Path(__file__).parent / "typing"
 FILTERABLE = [name for name in operations if operations[name].filters]
 
 VALUES = {"string": "x", "integer": 3, "number": 2.5, "boolean": True, None: None}
-
-
-def check(tool: str, file: str) -> set[int]:
-    """Numbers of the lines in which a checker finds an error."""
-    command = {
-        "mypy": ["-m", "mypy", "--strict", "--no-error-summary", "--hide-error-context", "--cache-dir", ".mypy_cache"],
-        "pyright": ["-m", "pyright", "--outputjson"],
-    }[tool]
-    target = LINES / file
-    done = subprocess.run(
-        [sys.executable, *command, str(target)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if tool == "pyright":
-        found = json.loads(done.stdout)["generalDiagnostics"]
-        return {each["range"]["start"]["line"] + 1 for each in found if each["severity"] == "error"}
-    lines = set()
-    for line in done.stdout.splitlines():
-        place, _, rest = line.partition(": error:")
-        if rest:
-            path, number = place.split(":")[:2]
-            assert Path(path).name == file, line
-            lines.add(int(number))
-    assert done.stderr == ""
-    return lines
-
-
-def calls() -> list[ast.Expr]:
-    tree = ast.parse((LINES / "bad.py").read_text("utf-8"))
-    return [each for each in tree.body if isinstance(each, ast.Expr) and isinstance(each.value, ast.Call)]
-
-
-@pytest.mark.parametrize("tool", ["mypy", "pyright"])
-def test_the_checkers_take_the_good_lines(tool: str) -> None:
-    assert check(tool, "good.py") == set()
-
-
-@pytest.mark.parametrize("tool", ["mypy", "pyright"])
-def test_the_checkers_refuse_every_bad_line(tool: str) -> None:
-    assert check(tool, "bad.py") == {each.lineno for each in calls()}
-
-
-def test_the_good_lines_run() -> None:
-    scope: dict[str, Any] = {"__name__": "good"}
-    exec(compile((LINES / "good.py").read_text("utf-8"), "good.py", "exec"), scope)
-    assert len({str(each) for each in scope["FILTERS"]}) > 20
-
-
-def test_the_bad_lines_raise() -> None:
-    source = (LINES / "bad.py").read_text("utf-8")
-    tree = ast.parse(source)
-    start = ast.Module([each for each in tree.body if each not in calls() and each.lineno < calls()[0].lineno], [])
-    scope: dict[str, Any] = {"__name__": "bad"}
-    exec(compile(start, "bad.py", "exec"), scope)
-    not_wrong_alone = {"take(GetProfiles.email)", 'take(F("email"))', 'take(F("email").is_one_of(["a"]))'}
-    for each in calls():
-        line = ast.get_source_segment(source, each)
-        assert line is not None
-        if line in not_wrong_alone or "subscriptions == " in line:
-            continue
-        with pytest.raises(QueryError):
-            eval(line, dict(scope))
 
 
 def test_there_is_a_class_for_every_operation_that_filters() -> None:
@@ -166,7 +103,7 @@ def test_messages_name_what_there_is() -> None:
 def built(tmp_path: Path, fields: dict[str, FilterField], monkeypatch: pytest.MonkeyPatch, package: str) -> Any:
     folder = tmp_path / package
     folder.mkdir()
-    for name, text in render({"get_things": fields}, "2099-01-01").items():
+    for name, text in render({"get_things": fields}).items():
         (folder / name).write_text(text, "utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     return __import__(package).GetThings
@@ -215,13 +152,13 @@ def test_odd_names_find_a_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 )
 def test_what_has_no_form_is_refused(name: str, field: FilterField) -> None:
     with pytest.raises(CodegenError):
-        render({name: {"x": field}}, "2099-01-01")
+        render({name: {"x": field}})
 
 
 def test_nothing_in_a_document_becomes_code() -> None:
     hostile = 'x"""\nimport os\n"""'
     text = FilterField(single=("equals",), type="string", enum=(hostile,))
-    for name, source in render({"get_things": {hostile: text, f"{hostile}.y": text}}, "2099-01-01").items():
+    for name, source in render({"get_things": {hostile: text, f"{hostile}.y": text}}).items():
         tree = ast.parse(source)
         imported = {alias.name for each in ast.walk(tree) if isinstance(each, ast.Import) for alias in each.names}
         assert "os" not in imported, name

@@ -12,13 +12,21 @@ import pickle
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from klaviyo_async._request.prepare import prepare
 from klaviyo_async.errors import KlaviyoError, QueryError
-from klaviyo_async.filter import OPERATORS, F, Fields, Filter
+from klaviyo_async.filter import F, Fields, Filter, _parser
+from klaviyo_async.filter._grammar import OPERATORS
+from klaviyo_async.filters import GetProfiles
+from klaviyo_async.operation_table import operations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -310,3 +318,122 @@ def test_fieldsets() -> None:
         Fields(profile=[1])  # type: ignore[list-item]
     with pytest.raises(QueryError):
         Fields(profile=None)  # type: ignore[arg-type]
+
+
+# --- the common condition, and the parser ---
+
+NAMES = st.sampled_from(["email", "a.b", "$x", "a-b", "a b", "", "a.", "9", "é"])
+TEXTS = st.sampled_from(
+    ['"x"', '""', '"a\\"b"', "'x'", '"a,b)"', '"é"', '"\ud800"', '"\\\\"', '"x', "x", '"]"', '"\n"']
+)
+BARE = st.sampled_from(
+    [
+        "1", "-1", "01", "1.5", "-0", "1e5", "1E400", "true", "null", "True", "2026-01-01", "2026-13-01", "2026-01-01T00:00:00Z",
+        "2026-01-01T00:00", "2026-01-01T25:00:00Z", "2026-01-01T00:00:00.123456789+00:00", "2026-01-01T00:00:00", "9" * 5000, "x", "",
+    ]
+)  # fmt: skip
+LISTS = st.lists(TEXTS | BARE, max_size=3).map(lambda values: f"[{','.join(values)}]")
+CONDITIONS = st.builds(
+    "{}({}{}{})".format,
+    st.sampled_from([*OPERATORS, "or", "and", "Equals", "equal", ""]),
+    NAMES,
+    st.sampled_from([",", ",", ",", ", ", "", ",,"]),
+    st.one_of(TEXTS, BARE, LISTS),
+)
+WHOLE = st.one_of(
+    CONDITIONS,
+    st.lists(CONDITIONS, max_size=3).map(lambda each: f"and({','.join(each)})"),
+    st.lists(CONDITIONS, max_size=3).map(",".join),
+    st.tuples(CONDITIONS, st.text(max_size=2)).map("".join),
+    st.lists(CONDITIONS, max_size=2).map(lambda each: f"and({','.join(each)}"),
+    st.lists(CONDITIONS, max_size=2).map(lambda each: f"and({','.join(each)},)"),
+)
+
+
+@settings(max_examples=1000)
+@given(WHOLE)
+def test_what_is_common_is_read_as_the_parser_reads_it(text: str) -> None:
+    quick = _parser._common(text)
+    if quick is not None:
+        careful = _parser.Parser(text).filter()
+        assert quick == careful
+        assert [repr(each.value) for each in quick] == [repr(each.value) for each in careful]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'equals(email,"a@x.com")',
+        'and(equals(email,"a@x.com"),greater-than(created,2026-01-01T00:00:00Z))',
+        'any(profile.id,["a","b"])',
+        "equals(archived,false)",
+    ],
+)
+def test_the_usual_is_common(text: str) -> None:
+    assert _parser._common(text) is not None
+    assert str(Filter.parse(text)) == text
+
+
+# --- messages that name the way it is written here ---
+
+
+@pytest.mark.parametrize(
+    ("write", "match"),
+    [
+        (lambda: F.email.startswith("a"), "'email' does not take startswith; did you mean 'starts_with'"),
+        (lambda: F.email.in_(["a"]), "did you mean 'any'"),
+        (lambda: F.email.isin(["a"]), "did you mean 'any'"),
+        (lambda: F.email.eq("a"), "did you mean 'equals'"),
+        (lambda: F.email.gte("a"), "did you mean 'greater_or_equal'"),
+        (lambda: F.profile.email.conatins("a"), "'profile.email' does not take conatins; did you mean 'contains'"),
+        (lambda: F.email.nonsense("a"), "Allowed: equals, greater_than"),
+        (lambda: F.email.ne("a"), "no `not`"),
+        (lambda: F.value.between(1, 2), r"\(F\('value'\) >= low\) & "),
+        (lambda: F("email")("a"), "not a function"),
+        (lambda: GetProfiles.email.in_(["a"]), "'email' does not take in_; did you mean 'any'"),  # type: ignore[attr-defined]
+        (lambda: (F.a == 1) and (F.b == 2), "Join conditions by &"),
+        (lambda: (F.a == 1) & None, r"Filter\.all"),  # type: ignore[operator]
+        (lambda: GetProfiles.created > "2026-01-01T00:00:00Z", r"datetime\.fromisoformat\('2026-01-01T00:00:00Z'\)"),  # type: ignore[operator]
+    ],
+)
+def test_what_is_written_otherwise_elsewhere(write: Callable[[], object], match: str) -> None:
+    with pytest.raises(QueryError, match=match):
+        write()
+
+
+def test_a_quoted_time_in_a_filter_as_text() -> None:
+    with pytest.raises(QueryError, match="without quotes: 2026-01-01T00:00:00Z"):
+        prepare(operations["get_profiles"], (), {"filter": 'greater-than(created,"2026-01-01T00:00:00Z")'})
+
+
+def test_all_joins_and_leaves_out_none() -> None:
+    one, two, three = F.a == 1, F.b == 2, F.c == 3
+    assert str(Filter.all([one, None, two & three])) == "and(equals(a,1),equals(b,2),equals(c,3))"
+    assert Filter.all(each for each in (one,)) == one
+    assert Filter.all([]) is None
+    assert Filter.all([None, None]) is None
+    assert prepare(operations["get_profiles"], (), {"filter": Filter.all([None])}).target == "/api/profiles"
+    for wrong in (one, None, "equals(a,1)", {"a": 1}, [one, "equals(a,1)"], [F.a], [True]):
+        with pytest.raises(QueryError):
+            Filter.all(wrong)  # type: ignore[arg-type]
+
+
+def test_long_culprits_are_quoted_shortened() -> None:
+    long = "x" * 100_000
+    for write in (
+        lambda: prepare(operations["get_profiles"], (), {"filter": F(long) == 1, "sort": long, "include": long}),
+        lambda: prepare(operations["get_profiles"], (), {"filter": f"{long}(a,1)"}),
+        lambda: prepare(operations["get_profiles"], (), {"fields": {long: [long]}, "page_size": 10**4000}),
+        lambda: Filter.parse(f"equals(a,{long})"),
+        lambda: F("x y" * 50_000 + "!"),
+        lambda: F.email.equals("\ud800" * 100_000),
+        lambda: prepare(
+            operations["create_event"], write={"metric": long, "profile": {long: {1: long}}, "properties": {}}
+        ),
+    ):
+        with pytest.raises(QueryError) as caught:
+            write()
+        # The place of a problem is whole: bulk reports look rows up by it.
+        told = sum(len(problem.message) for problem in caught.value.problems)
+        assert told < 2000
+        str(caught.value).encode()
