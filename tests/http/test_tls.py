@@ -14,8 +14,9 @@ import aiohttp
 import pytest
 
 from klaviyo_async import ConnectionFailed, Klaviyo
-from tests.session.test_lifecycle import ThreadServer
-from tests.session.wire import PROFILE, Recorder, Server, answer
+from tests.http.test_lifecycle import ThreadServer
+from tests.http.wire import PROFILE, Recorder
+from tests.support.servers import RawServer, reply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,14 +48,14 @@ def served(certificate: Path) -> ssl.SSLContext:
 
 @pytest.fixture
 async def secure(certificate: Path) -> Any:
-    server = Server()
+    server = RawServer()
     await server.start(ssl=served(certificate))
     yield server
     await server.stop()
 
 
-async def test_a_certificate_that_is_not_trusted(secure: Server, recorder: Recorder, naps: list[float]) -> None:
-    secure.plan(answer(200, PROFILE))
+async def test_a_certificate_that_is_not_trusted(secure: RawServer, recorder: Recorder, naps: list[float]) -> None:
+    secure.plan(reply(200, PROFILE))
     async with Klaviyo("pk_x", base_url=secure.url, limiter=recorder, max_retries=1) as klaviyo:
         with pytest.raises(
             ConnectionFailed, match=r"certificate of https://127\.0\.0\.1:\d+ was not accepted"
@@ -62,11 +63,12 @@ async def test_a_certificate_that_is_not_trusted(secure: Server, recorder: Recor
             await klaviyo.profiles.get_profile("01")
     assert caught.value.sent is False
     assert secure.requests == []
-    assert recorder.fates == ["unsent"] * 2
+    assert caught.value.permanent
+    assert recorder.fates == ["unsent"]
 
 
-async def test_a_callers_session_that_trusts_it(secure: Server, certificate: Path, recorder: Recorder) -> None:
-    secure.plan(answer(200, PROFILE))
+async def test_a_callers_session_that_trusts_it(secure: RawServer, certificate: Path, recorder: Recorder) -> None:
+    secure.plan(reply(200, PROFILE))
     connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(certificate)))
     async with aiohttp.ClientSession(connector=connector) as session:
         async with Klaviyo("pk_x", base_url=secure.url, session=session, limiter=recorder) as klaviyo:
@@ -84,7 +86,7 @@ def test_a_loop_that_ends_leaves_no_complaint(certificate: Path, monkeypatch: py
     threaded.options = {"ssl": served(certificate)}
     with threaded as server, warnings.catch_warnings():
         warnings.simplefilter("error")
-        server.plan(answer(200, PROFILE))
+        server.plan(reply(200, PROFILE))
         klaviyo = Klaviyo("pk_x", base_url=server.url, limiter=False)
         for _ in range(2):
             if ending == "run":
@@ -102,3 +104,16 @@ def test_a_loop_that_ends_leaves_no_complaint(certificate: Path, monkeypatch: py
 
 async def _get(klaviyo: Klaviyo) -> Any:
     return await klaviyo.profiles.get_profile("01")
+
+
+async def test_both_ways_over_tls(secure: RawServer, certificate: Path, recorder: Recorder, way: str) -> None:
+    secure.plan(reply(200, PROFILE))
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(certificate)))
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        async with Klaviyo("pk_x", base_url=secure.url, session=session, limiter=recorder) as klaviyo:
+            for _ in range(3):
+                assert (await klaviyo.profiles.get_profile("01")).data.id == "01"
+            assert (klaviyo._session.transport._direct is not None) is (way == "direct")
+        assert len(secure.connections) == 1
+        await connector.close()
+    await asyncio.sleep(0.05)

@@ -87,3 +87,8 @@ assert klaviyo_async.operations is operations
 assert klaviyo_async.operations["get_profiles"].path == "/api/profiles"
 """
     assert modules_after(program)
+
+
+def test_what_is_not_there_is_not_claimed() -> None:
+    assert not hasattr(klaviyo_async, "websockets")
+    assert "websockets" not in dir(klaviyo_async)

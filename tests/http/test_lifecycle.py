@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import os
 import subprocess
@@ -18,7 +19,8 @@ import aiohttp
 import pytest
 
 from klaviyo_async import ConfigurationError, ConnectionFailed, Klaviyo, RequestOptions
-from tests.session.wire import PROFILE, Received, Recorder, Server, answer
+from tests.http.wire import PROFILE, Recorder
+from tests.support.servers import RawServer, Received, reply, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +34,7 @@ async def stall(_request: Received, _writer: asyncio.StreamWriter) -> bool:
 
 
 async def dribble(_request: Received, writer: asyncio.StreamWriter) -> bool:
-    for letter in answer(200, PROFILE):
+    for letter in reply(200, PROFILE):
         writer.write(bytes([letter]))
         await asyncio.sleep(0)
     return False
@@ -43,13 +45,13 @@ def others() -> set[asyncio.Task[Any]]:
 
 
 def acquired(klaviyo: Klaviyo) -> int:
-    session = klaviyo._session.transport._own
+    session = klaviyo._session.transport.connections.own
     return 0 if session is None else len(session.connector._acquired)
 
 
 class TestCancelling:
     async def test_at_every_await_leaves_nothing_behind(
-        self, server: Server, klaviyo: Klaviyo, recorder: Recorder
+        self, server: RawServer, klaviyo: Klaviyo, recorder: Recorder
     ) -> None:
         """Cancel after 0, 1, 2, … turns of the loop, until the call is faster."""
         server.plan(dribble)
@@ -74,17 +76,19 @@ class TestCancelling:
         assert {"unsent", "lost", 200} <= set(recorder.fates)
         for _ in range(50):
             await asyncio.sleep(0)
-        assert not {task for task in others() - before if "Server._serve" not in repr(task)}
+        assert not {task for task in others() - before if "RawServer._serve" not in repr(task)}
 
-    async def test_while_waiting_for_the_limiter_and_between_attempts(self, server: Server, klaviyo: Klaviyo) -> None:
-        server.plan(answer(503, Retry_After="30"))
+    async def test_while_waiting_for_the_limiter_and_between_attempts(
+        self, server: RawServer, klaviyo: Klaviyo
+    ) -> None:
+        server.plan(reply(503, Retry_After="30"))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await klaviyo.profiles.get_profile("01")
         assert len(server.requests) == 1
 
     async def test_the_callers_timeout_stays_the_callers(
-        self, server: Server, klaviyo: Klaviyo, recorder: Recorder
+        self, server: RawServer, klaviyo: Klaviyo, recorder: Recorder
     ) -> None:
         server.plan(stall)
         with pytest.raises(TimeoutError):
@@ -93,25 +97,24 @@ class TestCancelling:
 
 
 class TestClosing:
-    async def test_ends_calls_under_way_with_a_clear_error(self, server: Server, recorder: Recorder) -> None:
+    async def test_ends_calls_under_way_with_a_clear_error(self, server: RawServer, recorder: Recorder) -> None:
         server.plan(stall)
         before = others()
         klaviyo = Klaviyo("pk_x", base_url=server.url, limiter=recorder)
         calls = [asyncio.create_task(klaviyo.profiles.get_profile(str(n))) for n in range(5)]
-        await asyncio.sleep(0.1)
-        assert len(server.requests) == 5
+        await until(lambda: len(server.requests) == 5)
         await klaviyo.close()
         for call in calls:
             assert call.done()
             with pytest.raises(
-                ConnectionFailed, match=r"get_profile: the client was closed while the call was under way"
+                ConnectionFailed, match=r"get_profile: the client was closed while the call was in flight"
             ):
                 await call
             assert not call.cancelled()
         assert recorder.fates == ["lost"] * 5
-        assert not {task for task in others() - before if "Server._serve" not in repr(task)}
+        assert not {task for task in others() - before if "RawServer._serve" not in repr(task)}
 
-    async def test_ends_calls_that_wait(self, server: Server) -> None:
+    async def test_ends_calls_that_wait(self, server: RawServer) -> None:
         class Never(Recorder):
             async def acquire(self, *_: Any, **__: Any) -> Any:
                 await asyncio.sleep(60)
@@ -123,7 +126,7 @@ class TestClosing:
         with pytest.raises(ConnectionFailed, match="closed"):
             await call
 
-    async def test_the_task_of_an_ended_call_goes_on(self, server: Server) -> None:
+    async def test_the_task_of_an_ended_call_goes_on(self, server: RawServer) -> None:
         server.plan(stall)
         klaviyo = Klaviyo("pk_x", base_url=server.url, limiter=False)
         said: list[str] = []
@@ -137,25 +140,25 @@ class TestClosing:
             said.append("and on")
 
         task = asyncio.create_task(work())
-        await asyncio.sleep(0.1)
+        await until(lambda: len(server.requests) == 1)
         await klaviyo.close()
         await task
         assert said[1:] == ["and on"]
         assert task.cancelling() == 0
 
-    async def test_a_cancellation_of_the_callers_wins(self, server: Server) -> None:
+    async def test_a_cancellation_of_the_callers_wins(self, server: RawServer) -> None:
         server.plan(stall)
         klaviyo = Klaviyo("pk_x", base_url=server.url, limiter=False)
         task = asyncio.create_task(klaviyo.profiles.get_profile("1"))
-        await asyncio.sleep(0.1)
+        await until(lambda: len(server.requests) == 1)
         task.cancel()
         await klaviyo.close()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert task.cancelling() == 1
 
-    async def test_from_inside_a_call(self, server: Server) -> None:
-        server.plan(answer(200, PROFILE))
+    async def test_from_inside_a_call(self, server: RawServer) -> None:
+        server.plan(reply(200, PROFILE))
 
         async def close_first(request: Any, call_next: Callable[..., Any]) -> Any:
             await klaviyo.close()
@@ -165,7 +168,7 @@ class TestClosing:
         await asyncio.wait_for(klaviyo.profiles.get_profile("1"), 2)
         await klaviyo.close()
 
-    async def test_twice_and_calling_afterwards(self, server: Server) -> None:
+    async def test_twice_and_calling_afterwards(self, server: RawServer) -> None:
         klaviyo = Klaviyo("pk_x", base_url=server.url)
         await klaviyo.close()
         await klaviyo.aclose()
@@ -176,18 +179,17 @@ class TestClosing:
             async with klaviyo:
                 pass
 
-    async def test_closes_the_connections(self, server: Server) -> None:
-        server.plan(answer(200, PROFILE))
+    async def test_closes_the_connections(self, server: RawServer) -> None:
+        server.plan(reply(200, PROFILE))
         async with Klaviyo("pk_x", base_url=server.url, limiter=False) as klaviyo:
             await klaviyo.profiles.get_profile("1")
             assert not server.connections[0].closed
-        await asyncio.sleep(0.05)
-        assert server.connections[0].closed
+        await until(lambda: server.connections[0].closed)
 
 
 class TestForgettingToClose:
-    async def test_in_a_running_loop(self, server: Server, caplog: pytest.LogCaptureFixture) -> None:
-        server.plan(answer(200, PROFILE))
+    async def test_in_a_running_loop(self, server: RawServer, caplog: pytest.LogCaptureFixture) -> None:
+        server.plan(reply(200, PROFILE))
         complaints = _complaints(asyncio.get_running_loop())
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -195,9 +197,8 @@ class TestForgettingToClose:
             await klaviyo.profiles.get_profile("1")
             del klaviyo
             gc.collect()
-            await asyncio.sleep(0.05)
+            await until(lambda: server.connections[0].closed)
             gc.collect()
-        assert server.connections[0].closed
         assert complaints == []
         assert caplog.records == []
 
@@ -208,7 +209,7 @@ class TestForgettingToClose:
     @pytest.mark.parametrize("where", ["local", "global"])
     def test_at_the_end_of_the_program(self, ending: str, where: str) -> None:
         with ThreadServer() as server:
-            server.plan(answer(200, b"{}"))
+            server.plan(reply(200, b"{}"))
             out = _python(f"""
                 import asyncio, gc
                 from klaviyo_async import Klaviyo
@@ -225,7 +226,7 @@ class TestForgettingToClose:
             """)
         assert out == "{}\n"
 
-    async def test_a_session_that_was_never_used(self, server: Server) -> None:
+    async def test_a_session_that_was_never_used(self, server: RawServer) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             Klaviyo("pk_x", base_url=server.url)
@@ -251,11 +252,11 @@ class ThreadServer:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self.server = Server()
+        self.server = RawServer()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.options: dict[str, Any] = {}
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> RawServer:
         self.thread.start()
         asyncio.run_coroutine_threadsafe(self.server.start(**self.options), self.loop).result(5)
         return self.server
@@ -270,7 +271,7 @@ class ThreadServer:
 class TestLoops:
     def test_one_client_in_several_loops_one_after_the_other(self) -> None:
         with ThreadServer() as server:
-            server.plan(answer(200, PROFILE))
+            server.plan(reply(200, PROFILE))
             klaviyo = Klaviyo("pk_x", base_url=server.url, limiter=False)
 
             async def work() -> str:
@@ -285,7 +286,7 @@ class TestLoops:
 
     def test_the_end_of_a_loop_closes_its_connections(self) -> None:
         with ThreadServer() as server:
-            server.plan(answer(200, PROFILE))
+            server.plan(reply(200, PROFILE))
             klaviyo = Klaviyo("pk_x", base_url=server.url, limiter=False)
             asyncio.run(_get(klaviyo))
             deadline = time.monotonic() + 5
@@ -297,7 +298,7 @@ class TestLoops:
     def test_with_loops_that_end_roughly(self) -> None:
         with ThreadServer() as server, warnings.catch_warnings():
             warnings.simplefilter("error")
-            server.plan(answer(200, PROFILE))
+            server.plan(reply(200, PROFILE))
             klaviyo = Klaviyo("pk_x", base_url=server.url, limiter=False)
             for _ in range(3):
                 loop = asyncio.new_event_loop()
@@ -307,9 +308,41 @@ class TestLoops:
             asyncio.run(klaviyo.close())
             gc.collect()
 
+    @pytest.mark.parametrize("where", ["no loop", "another loop"])
+    @pytest.mark.parametrize("closing", [False, True])
+    def test_a_client_that_is_collected_with_its_loop_complains_of_nothing(
+        self, monkeypatch: pytest.MonkeyPatch, where: str, *, closing: bool
+    ) -> None:
+        ignored: list[Any] = []
+        monkeypatch.setattr(sys, "unraisablehook", lambda what: ignored.append(what.exc_value))
+
+        async def hold() -> None:
+            async with Klaviyo("pk_x", base_url=server.url, limiter=False) as klaviyo:
+                calls = [asyncio.ensure_future(klaviyo.profiles.get_profile("1")) for _ in range(2)]
+                await asyncio.sleep(0.1)
+                asyncio.get_running_loop().stop()
+                if closing:
+                    asyncio.get_running_loop().call_soon(asyncio.get_running_loop().stop)
+                    await klaviyo.close()
+                await asyncio.gather(*calls)
+
+        async def collect() -> None:
+            gc.collect()
+
+        with ThreadServer() as server:
+            server.plan(stall)
+            loop = asyncio.new_event_loop()
+            task = loop.create_task(hold())
+            loop.run_forever()
+            loop.close()
+            del loop, task
+            asyncio.run(collect()) if where == "another loop" else gc.collect()
+            gc.collect()
+        assert [error for error in ignored if not isinstance(error, ResourceWarning)] == []
+
     def test_the_shared_limiter_goes_with_it(self) -> None:
         with ThreadServer() as server:
-            server.plan(answer(200, PROFILE))
+            server.plan(reply(200, PROFILE))
             klaviyo = Klaviyo("pk_loops", base_url=server.url)
             for _ in range(3):
                 asyncio.run(_get(klaviyo))
@@ -344,7 +377,7 @@ class TestLoops:
     def test_dropped_in_another_thread(self) -> None:
         with ThreadServer() as server, warnings.catch_warnings():
             warnings.simplefilter("error")
-            server.plan(answer(200, PROFILE))
+            server.plan(reply(200, PROFILE))
             loop = asyncio.new_event_loop()
             runner = threading.Thread(target=loop.run_forever)
             runner.start()
@@ -384,7 +417,7 @@ async def _get(klaviyo: Klaviyo) -> Any:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_opens_connections_of_its_own() -> None:
     with ThreadServer() as server:
-        server.plan(answer(200, PROFILE))
+        server.plan(reply(200, PROFILE))
         out = _python(f"""
             import asyncio, os, warnings
             from klaviyo_async import Klaviyo, preload
@@ -407,3 +440,40 @@ def test_a_forked_child_opens_connections_of_its_own() -> None:
         assert out.strip() == "fine"
         assert len(server.connections) == 2
         assert [len(connection.requests) for connection in server.connections] == [2, 1]
+
+
+@pytest.mark.parametrize("where", ["wire", "middleware"])
+def test_a_suspended_call_closed_from_elsewhere_just_ends(where: str) -> None:
+    """A coroutine that is dropped in mid-air gets a GeneratorExit, maybe in another context and without its loop."""
+
+    class Once:
+        def __await__(self) -> Any:
+            yield
+
+    async def wait(request: Any, call_next: Any) -> Any:
+        await Once()
+        return await call_next(request)
+
+    async def begin(call: Any, server: Any) -> None:
+        step = call.send(None)
+        while where == "wire" and not server.requests:
+            await asyncio.sleep(0.005)
+            if step is None or step.done():
+                step = call.send(None)
+
+    with ThreadServer() as server, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server.plan(stall)
+        recorder = Recorder()
+        klaviyo = Klaviyo(
+            "pk_x", base_url=server.url, limiter=recorder, middlewares=[wait] if where == "middleware" else []
+        )
+        session = klaviyo._session
+        call = session.send(session.prepare("get_profile", ("01",)), None)
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(begin(call, server))
+        contextvars.Context().run(call.close)
+        assert recorder.fates == ["lost" if where == "wire" else "unsent"]
+        assert len(session.calls) == 0
+        loop.run_until_complete(klaviyo.close())
+        loop.close()

@@ -23,12 +23,13 @@ from klaviyo_async import (
     ServerError,
     Unauthorized,
 )
-from tests.session.wire import PROFILE, Received, Server, answer
+from tests.http.wire import PROFILE
+from tests.support.servers import RawServer, Received, reply
 
 BASIC = "Basic " + base64.b64encode(b"app:app-secret").decode()
 
 
-class Klaviyos(Server):
+class Klaviyos(RawServer):
     """Gives tokens at /oauth/token and takes the newest at the API."""
 
     def __init__(self) -> None:
@@ -49,14 +50,12 @@ class Klaviyos(Server):
             writer.write(self.token(request, form))
         elif request.target == "/oauth/revoke":
             self.refreshes.append(form)
-            writer.write(answer(200, content_type=None))
+            writer.write(reply(200, content_type=None))
         else:
             scheme, _, token = request.headers["authorization"].partition(" ")
             assert scheme == "Bearer"
             writer.write(
-                answer(200, PROFILE)
-                if token in self.valid
-                else answer(401, b'{"errors":[{"code":"not_authenticated"}]}')
+                reply(200, PROFILE) if token in self.valid else reply(401, b'{"errors":[{"code":"not_authenticated"}]}')
             )
         return False
 
@@ -64,7 +63,7 @@ class Klaviyos(Server):
         assert request.headers["authorization"] == BASIC
         assert request.headers["content-type"] == "application/x-www-form-urlencoded"
         if form["grant_type"] == "refresh_token" and form["refresh_token"] != self.refresh_token:
-            return answer(
+            return reply(
                 400,
                 b'{"error":"invalid_grant","error_description":"refresh token %s is gone"}'
                 % form["refresh_token"].encode(),
@@ -79,7 +78,7 @@ class Klaviyos(Server):
             "expires_in": 3600,
             "token_type": "Bearer",
         }
-        return answer(200, json.dumps(body).encode(), content_type="application/json")
+        return reply(200, json.dumps(body).encode(), content_type="application/json")
 
 
 @pytest.fixture
@@ -135,7 +134,7 @@ async def test_on_tokens_of_every_shape(klaviyos: Klaviyos, shape: Any) -> None:
 
 def test_an_on_tokens_that_cannot_take_them(klaviyos: Klaviyos) -> None:
     for wrong in (lambda: None, lambda token: None, "print", 7):
-        with pytest.raises(ConfigurationError, match="on_tokens has to"):
+        with pytest.raises(ConfigurationError, match="on_tokens must"):
             oauth(klaviyos, on_tokens=wrong)
 
 
@@ -170,25 +169,23 @@ async def test_a_401_refreshes_once_for_all_calls(klaviyos: Klaviyos) -> None:
 
 async def test_a_second_401_is_the_callers(klaviyos: Klaviyos) -> None:
     async with client(klaviyos, oauth(klaviyos, access_token="stale")) as klaviyo:
-        klaviyos.token = lambda request, form: answer(
-            200, b'{"access_token":"never-valid","refresh_token":"refresh-0"}'
-        )  # type: ignore[method-assign]
+        klaviyos.token = lambda request, form: reply(200, b'{"access_token":"never-valid","refresh_token":"refresh-0"}')  # type: ignore[method-assign]
         with pytest.raises(Unauthorized, match="the OAuth access token"):
             await klaviyo.profiles.get_profile("01")
     assert len(klaviyos.refreshes) == 1
 
 
-async def test_an_api_key_is_not_tried_twice_on_a_401(server: Server) -> None:
-    server.plan(answer(401))
+async def test_an_api_key_is_not_tried_twice_on_a_401(server: RawServer) -> None:
+    server.plan(reply(401))
     async with Klaviyo("pk_x", base_url=server.url, limiter=False) as klaviyo:
         with pytest.raises(Unauthorized, match="the api_key argument"):
             await klaviyo.profiles.get_profile("01")
     assert len(server.requests) == 1
 
 
-async def test_the_key_of_the_environment_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_key_of_the_environment_is_named(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KLAVIYO_API_KEY", "public")
-    server.plan(answer(401))
+    server.plan(reply(401))
     async with Klaviyo(base_url=server.url, limiter=False) as klaviyo:
         with pytest.raises(Unauthorized, match=r'KLAVIYO_API_KEY \(it does not start with "pk_"'):
             await klaviyo.profiles.get_profile("01")
@@ -257,12 +254,12 @@ async def test_tokens_that_could_not_be_handed_over_are_not_used_and_not_lost(kl
 async def test_the_token_endpoint_is_asked_again_where_it_did_not_take_the_request(
     klaviyos: Klaviyos, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("klaviyo_async.retry.BASE", 0.01)
-    answers = [answer(503), answer(200, b'{"access_token":"a","expires_in":"60"}')]
+    monkeypatch.setattr("klaviyo_async._retry.BASE", 0.01)
+    answers = [reply(503), reply(200, b'{"access_token":"a","expires_in":"60"}')]
     klaviyos.token = lambda request, form: answers.pop(0)  # type: ignore[method-assign]
     assert await oauth(klaviyos).authorize() == "Bearer a"
     assert len(klaviyos.refreshes) == 2
-    klaviyos.token = lambda request, form: answer(500, b"<html>")  # type: ignore[method-assign]
+    klaviyos.token = lambda request, form: reply(500, b"<html>")  # type: ignore[method-assign]
     with pytest.raises(ServerError, match="OAuth token: 500"):
         await oauth(klaviyos).authorize()
     assert len(klaviyos.refreshes) == 3
@@ -270,15 +267,15 @@ async def test_the_token_endpoint_is_asked_again_where_it_did_not_take_the_reque
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"access_token": 7}', b'{"access_token": ""}'])
 async def test_a_token_answer_that_is_none(klaviyos: Klaviyos, body: bytes) -> None:
-    klaviyos.token = lambda request, form: answer(200, body)  # type: ignore[method-assign]
+    klaviyos.token = lambda request, form: reply(200, body)  # type: ignore[method-assign]
     with pytest.raises(DecodeError, match="OAuth token"):
         await oauth(klaviyos).authorize()
 
 
 async def test_a_token_endpoint_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("klaviyo_async.retry.BASE", 0.01)
+    monkeypatch.setattr("klaviyo_async._retry.BASE", 0.01)
     auth = OAuth("app", "s", refresh_token="r", token_url="http://127.0.0.1:1/oauth/token", timeout=2)
-    with pytest.raises(ConnectionFailed, match="no answer from the token endpoint") as caught:
+    with pytest.raises(ConnectionFailed, match="no response from the token endpoint") as caught:
         await auth.authorize()
     assert caught.value.sent is False
     async with Klaviyo(auth=auth, base_url="http://127.0.0.1:1", limiter=False, max_retries=0) as klaviyo:
@@ -322,7 +319,7 @@ async def test_a_code_is_exchanged(klaviyos: Klaviyos) -> None:
 
 
 async def test_a_code_that_is_too_old(klaviyos: Klaviyos) -> None:
-    klaviyos.token = lambda request, form: answer(400, b'{"error":"invalid_grant"}')  # type: ignore[method-assign]
+    klaviyos.token = lambda request, form: reply(400, b'{"error":"invalid_grant"}')  # type: ignore[method-assign]
     with pytest.raises(Unauthorized, match="older than five minutes"):
         await OAuth.exchange(
             "app",

@@ -22,7 +22,8 @@ from klaviyo_async import (
     ServerError,
     TransportError,
 )
-from tests.session.wire import PROFILE, Received, Recorder, Server, answer
+from tests.http.wire import PROFILE, Recorder
+from tests.support.servers import RawServer, Received, reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,13 +59,13 @@ def then(first: bytes, ending: Callable[..., Awaitable[bool]]) -> Callable[..., 
 
 
 async def slow_headers(_request: Received, writer: asyncio.StreamWriter) -> bool:
-    for letter in answer(200, PROFILE):
+    for letter in reply(200, PROFILE):
         writer.write(bytes([letter]))
         await asyncio.sleep(0.02)
     return True
 
 
-HALF = answer(200, PROFILE[:20], length=len(PROFILE))
+HALF = reply(200, PROFILE[:20], length=len(PROFILE))
 BROKEN = {
     "reset before the answer": reset,
     "hung up before the answer": hang_up,
@@ -74,7 +75,7 @@ BROKEN = {
     "body shorter than its length": then(HALF, hang_up),
     "chunks cut off": then(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{", hang_up),
     "not HTTP": then(b"SSH-2.0-OpenSSH_9\r\n\r\n", hang_up),
-    "a broken gzip": then(answer(200, b"\x1f\x8b\xff\xffnonsense", Content_Encoding="gzip"), hang_up),
+    "a broken gzip": then(reply(200, b"\x1f\x8b\xff\xffnonsense", Content_Encoding="gzip"), hang_up),
 }
 STALLED = {
     "no answer": stall,
@@ -87,9 +88,9 @@ STALLED = {
 
 @pytest.mark.parametrize("fault", BROKEN)
 async def test_a_broken_connection_is_tried_again_where_that_is_safe(
-    server: Server, klaviyo: Klaviyo, recorder: Recorder, naps: list[float], fault: str
+    server: RawServer, klaviyo: Klaviyo, recorder: Recorder, naps: list[float], fault: str
 ) -> None:
-    server.plan(BROKEN[fault], answer(200, PROFILE))
+    server.plan(BROKEN[fault], reply(200, PROFILE))
     document = await klaviyo.profiles.get_profile("01")
     assert document.http.attempts == 2
     assert len(server.requests) == len(recorder.permits) == 2
@@ -99,9 +100,9 @@ async def test_a_broken_connection_is_tried_again_where_that_is_safe(
 
 @pytest.mark.parametrize("fault", BROKEN)
 async def test_a_broken_connection_is_not_tried_again_where_it_could_happen_twice(
-    server: Server, klaviyo: Klaviyo, recorder: Recorder, naps: list[float], fault: str
+    server: RawServer, klaviyo: Klaviyo, recorder: Recorder, naps: list[float], fault: str
 ) -> None:
-    server.plan(BROKEN[fault], answer(202, content_type=None))
+    server.plan(BROKEN[fault], reply(202, content_type=None))
     with pytest.raises(ConnectionFailed, match=r"create_event: .*so Klaviyo may have carried it out") as caught:
         await klaviyo.events.create_event(**EVENT)
     assert caught.value.sent is True
@@ -113,7 +114,7 @@ async def test_a_broken_connection_is_not_tried_again_where_it_could_happen_twic
 
 @pytest.mark.parametrize("fault", ["reset before the answer", "reset in the body"])
 async def test_an_event_with_a_unique_id_is_safe(
-    server: Server, klaviyo: Klaviyo, recorder: Recorder, naps: list[float], fault: str
+    server: RawServer, klaviyo: Klaviyo, recorder: Recorder, naps: list[float], fault: str
 ) -> None:
     for call in (
         lambda: klaviyo.events.create_event(**EVENT, unique_id="1"),
@@ -131,16 +132,16 @@ async def test_an_event_with_a_unique_id_is_safe(
             }
         ),
     ):
-        server.plan(BROKEN[fault], answer(202, content_type=None))
+        server.plan(BROKEN[fault], reply(202, content_type=None))
         assert await call() is None
     assert len(server.requests) == 4
 
 
 @pytest.mark.parametrize("fault", STALLED)
 async def test_a_stall_is_a_timeout_for_each_attempt(
-    server: Server, klaviyo: Klaviyo, recorder: Recorder, naps: list[float], fault: str
+    server: RawServer, klaviyo: Klaviyo, recorder: Recorder, naps: list[float], fault: str
 ) -> None:
-    server.plan(STALLED[fault], answer(200, PROFILE))
+    server.plan(STALLED[fault], reply(200, PROFILE))
     started = time.monotonic()
     document = await klaviyo.profiles.get_profile("01", options=RequestOptions(timeout=0.3))
     assert document.http.attempts == 2
@@ -148,14 +149,14 @@ async def test_a_stall_is_a_timeout_for_each_attempt(
     assert recorder.fates in ([200, 200], ["lost", 200])
     server.plan(STALLED[fault])
     with pytest.raises(
-        RequestTimeout, match=r"create_event: no complete answer came within 0\.3 s.*may have carried it out"
+        RequestTimeout, match=r"create_event: no complete response came within 0\.3 s.*may have carried it out"
     ) as caught:
         await klaviyo.events.create_event(**EVENT, options=RequestOptions(timeout=0.3))
     assert caught.value.sent is True
     assert None not in recorder.fates
 
 
-async def test_a_timeout_in_parts(server: Server, klaviyo: Klaviyo) -> None:
+async def test_a_timeout_in_parts(server: RawServer, klaviyo: Klaviyo) -> None:
     server.plan(then(HALF, stall))
     options = RequestOptions(timeout=aiohttp.ClientTimeout(total=None, sock_read=0.2), max_retries=0)
     with pytest.raises(RequestTimeout, match=r"within 0\.2 s"):
@@ -216,7 +217,7 @@ async def test_a_connection_that_is_never_made(recorder: Recorder, naps: list[fl
 
 async def test_tls_to_a_server_without(recorder: Recorder, naps: list[float]) -> None:
     async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(answer(400))
+        writer.write(reply(400))
         writer.close()
 
     plain = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -230,10 +231,10 @@ async def test_tls_to_a_server_without(recorder: Recorder, naps: list[float]) ->
 
 
 async def test_a_dead_kept_alive_connection_is_not_repeated_behind_our_back(
-    server: Server, klaviyo: Klaviyo, recorder: Recorder, naps: list[float]
+    server: RawServer, klaviyo: Klaviyo, recorder: Recorder, naps: list[float]
 ) -> None:
     # aiohttp itself would send an idempotent request twice here, with one permit.
-    server.plan(answer(200, PROFILE), hang_up, answer(200, PROFILE))
+    server.plan(reply(200, PROFILE), hang_up, reply(200, PROFILE))
     await klaviyo.profiles.get_profile("01")
     document = await klaviyo.profiles.get_profile("01")
     assert document.http.attempts == 2
@@ -242,7 +243,7 @@ async def test_a_dead_kept_alive_connection_is_not_repeated_behind_our_back(
 
 
 async def test_with_the_callers_session_a_refusal_is_known_and_a_break_is_not(
-    server: Server, recorder: Recorder, naps: list[float]
+    server: RawServer, recorder: Recorder, naps: list[float]
 ) -> None:
     async with aiohttp.ClientSession() as session:
         for base_url, sent in ((f"http://127.0.0.1:{_closed_port()}", False), (server.url, None)):
@@ -256,12 +257,12 @@ async def test_with_the_callers_session_a_refusal_is_known_and_a_break_is_not(
 
 @pytest.mark.parametrize("ending", [hang_up, reset, stall])
 async def test_an_error_counts_even_with_half_its_body(
-    server: Server, klaviyo: Klaviyo, recorder: Recorder, ending: Callable[..., Awaitable[bool]]
+    server: RawServer, klaviyo: Klaviyo, recorder: Recorder, ending: Callable[..., Awaitable[bool]]
 ) -> None:
     body = b'{"errors":[{"detail":"cut o'
-    server.plan(then(answer(500, body, length=900), ending))
+    server.plan(then(reply(500, body, length=900), ending))
     with pytest.raises(ServerError) as caught:
-        await klaviyo.profiles.get_profile("01", options=RequestOptions(timeout=0.5))
+        await klaviyo.profiles.get_profile("01", options=RequestOptions(timeout=0.5, max_retries=0))
     assert caught.value.status == 500
     assert caught.value.errors == ()
     assert "cut o" in str(caught.value)
@@ -270,21 +271,21 @@ async def test_an_error_counts_even_with_half_its_body(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_an_error_and_is_never_followed(
-    server: Server, klaviyo: Klaviyo, recorder: Recorder, status: int
+    server: RawServer, klaviyo: Klaviyo, recorder: Recorder, status: int
 ) -> None:
-    server.plan(answer(status, Location=f"{server.url}/elsewhere"))
+    server.plan(reply(status, Location=f"{server.url}/elsewhere"))
     with pytest.raises(APIError, match=r"never redirects.*elsewhere.*Check base_url") as caught:
         await klaviyo.profiles.get_profile("01")
     assert caught.value.status == status
     assert len(server.requests) == 1
 
 
-async def test_an_answer_before_the_whole_body_was_sent(server: Server, recorder: Recorder) -> None:
+async def test_an_answer_before_the_whole_body_was_sent(server: RawServer, recorder: Recorder) -> None:
     """As servers answer 413: at once, without reading on, and then closing."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer(413, b'{"errors":[{"code":"too_large"}]}', Connection="close"))
+        writer.write(reply(413, b'{"errors":[{"code":"too_large"}]}', Connection="close"))
         await writer.drain()
         while await reader.read(1 << 16):  # a server that lingers, as good ones do
             pass
@@ -294,12 +295,12 @@ async def test_an_answer_before_the_whole_body_was_sent(server: Server, recorder
     port = early.sockets[0].getsockname()[1]
     async with Klaviyo("pk_x", base_url=f"http://127.0.0.1:{port}", limiter=recorder) as klaviyo:
         with pytest.raises(APIError) as caught:
-            await klaviyo.images.upload_image_from_file(file=b"GIF8" + bytes(5_000_000))
+            await klaviyo.images.upload_image_from_file(file=b"GIF8" + bytes(4_900_000))
     assert caught.value.status == 413
     early.close()
 
 
-async def test_no_fault_leaves_a_connection_open(server: Server, recorder: Recorder, naps: list[float]) -> None:
+async def test_no_fault_leaves_a_connection_open(server: RawServer, recorder: Recorder, naps: list[float]) -> None:
     for fault in (*BROKEN.values(), *STALLED.values()):
         server.plan(fault)
         async with Klaviyo("pk_x", base_url=server.url, limiter=recorder, timeout=0.1, max_retries=1) as klaviyo:
@@ -310,23 +311,23 @@ async def test_no_fault_leaves_a_connection_open(server: Server, recorder: Recor
 
 
 def _open(klaviyo: Any) -> int:
-    session = klaviyo._session.transport._own
+    session = klaviyo._session.transport.connections.own
     return len(session.connector._acquired)
 
 
-async def test_a_wrong_length_that_is_too_long_for_the_next_answer(server: Server, klaviyo: Klaviyo) -> None:
+async def test_a_wrong_length_that_is_too_long_for_the_next_answer(server: RawServer, klaviyo: Klaviyo) -> None:
     # More bytes than announced: the rest must not be taken for the next answer.
-    server.plan(answer(200, PROFILE + b"HTTP/1.1 500 no\r\n\r\n", length=len(PROFILE)), answer(200, PROFILE))
+    server.plan(reply(200, PROFILE + b"HTTP/1.1 500 no\r\n\r\n", length=len(PROFILE)), reply(200, PROFILE))
     assert (await klaviyo.profiles.get_profile("01")).data.id == "01"
     assert (await klaviyo.profiles.get_profile("01")).data.id == "01"
 
 
-async def test_a_length_too_short_is_no_answer(server: Server, klaviyo: Klaviyo, naps: list[float]) -> None:
-    server.plan(answer(200, PROFILE, length=20), answer(200, PROFILE))
+async def test_a_length_too_short_is_no_answer(server: RawServer, klaviyo: Klaviyo, naps: list[float]) -> None:
+    server.plan(reply(200, PROFILE, length=20), reply(200, PROFILE))
     assert (await klaviyo.profiles.get_profile("01")).http.attempts == 2
 
 
-async def test_a_packed_body_that_is_cut_off_is_no_document(server: Server, klaviyo: Klaviyo) -> None:
-    server.plan(answer(200, gzip.compress(PROFILE)[:-30], Content_Encoding="gzip"))
+async def test_a_packed_body_that_is_cut_off_is_no_document(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(200, gzip.compress(PROFILE)[:-30], Content_Encoding="gzip"))
     with pytest.raises(DecodeError):
         await klaviyo.profiles.get_profile("01")

@@ -5,18 +5,21 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import zlib
+from typing import Any
 
 import aiohttp
 import pytest
 
 import klaviyo_async
 from klaviyo_async import ConfigurationError, DecodeError, Klaviyo, NotFound, QueryError, RequestOptions
-from tests.session.wire import PROFILE, PROFILES, Recorder, Server, answer
+from tests.http.wire import PROFILE, PROFILES, Recorder
+from tests.support.servers import RawServer, reply
 
 
-async def test_a_get_carries_what_klaviyo_needs_and_nothing_else(server: Server, klaviyo: Klaviyo) -> None:
-    server.plan(answer(200, PROFILE))
+async def test_a_get_carries_what_klaviyo_needs_and_nothing_else(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(200, PROFILE))
     await klaviyo.profiles.get_profile("01", fields={"profile": ["email"]})
     (request,) = server.requests
     assert (request.method, request.target.split("?")[0]) == ("GET", "/api/profiles/01")
@@ -29,8 +32,8 @@ async def test_a_get_carries_what_klaviyo_needs_and_nothing_else(server: Server,
     assert request.body == b""
 
 
-async def test_a_write_is_json_api(server: Server, klaviyo: Klaviyo) -> None:
-    server.plan(answer(201, PROFILE))
+async def test_a_write_is_json_api(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(201, PROFILE))
     created = await klaviyo.profiles.create_profile(email="sarah@example.com")
     (request,) = server.requests
     assert request.headers["content-type"] == "application/vnd.api+json"
@@ -39,16 +42,16 @@ async def test_a_write_is_json_api(server: Server, klaviyo: Klaviyo) -> None:
     assert created.data.attributes.email == "sarah@example.com"
 
 
-async def test_the_target_is_sent_byte_for_byte(server: Server, klaviyo: Klaviyo) -> None:
-    server.plan(answer(200, PROFILE))
+async def test_the_target_is_sent_byte_for_byte(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(200, PROFILE))
     await klaviyo.profiles.get_profile("$custom:::$default:::A/B 1%2F?#")
     assert server.requests[0].target.split("/api/profiles/")[1].count("/") == 0
     assert "%252F" in server.requests[0].target
     assert "#" not in server.requests[0].target
 
 
-async def test_http_tells_how_the_document_came(server: Server, klaviyo: Klaviyo) -> None:
-    server.plan(answer(200, PROFILE, X_Klaviyo_Req_Id="abc", RateLimit_Remaining="74"))
+async def test_http_tells_how_the_document_came(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(200, PROFILE, X_Klaviyo_Req_Id="abc", RateLimit_Remaining="74"))
     document = await klaviyo.profiles.get_profile("01")
     assert (document.http.status, document.http.request_id, document.http.attempts, document.http.waited) == (
         200,
@@ -61,14 +64,14 @@ async def test_http_tells_how_the_document_came(server: Server, klaviyo: Klaviyo
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
-async def test_any_2xx_is_a_success_and_an_empty_one_is_none(server: Server, klaviyo: Klaviyo, status: int) -> None:
-    server.plan(answer(status, content_type=None))
+async def test_any_2xx_is_a_success_and_an_empty_one_is_none(server: RawServer, klaviyo: Klaviyo, status: int) -> None:
+    server.plan(reply(status, content_type=None))
     assert await klaviyo.profiles.get_profile("01") is None
     assert await klaviyo.request("GET", "/api/anything") is None
 
 
-async def test_a_success_without_declared_body_is_none(server: Server, klaviyo: Klaviyo) -> None:
-    server.plan(answer(200, b'{"data": "not looked at"}'))
+async def test_a_success_without_declared_body_is_none(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(200, b'{"data": "not looked at"}'))
     assert await klaviyo.templates.delete_template("T") is None
 
 
@@ -76,36 +79,36 @@ async def test_a_success_without_declared_body_is_none(server: Server, klaviyo: 
     ("coding", "packed"),
     [("gzip", gzip.compress(PROFILES)), ("deflate", zlib.compress(PROFILES)), ("identity", PROFILES)],
 )
-async def test_packed_answers(server: Server, klaviyo: Klaviyo, coding: str, packed: bytes) -> None:
-    server.plan(answer(200, packed, Content_Encoding=coding))
+async def test_packed_answers(server: RawServer, klaviyo: Klaviyo, coding: str, packed: bytes) -> None:
+    server.plan(reply(200, packed, Content_Encoding=coding))
     page = await klaviyo.profiles.get_profiles()
     assert page.data[0].attributes.email == "sarah@example.com"
 
 
-async def test_a_huge_answer(server: Server, klaviyo: Klaviyo) -> None:
+async def test_a_huge_answer(server: RawServer, klaviyo: Klaviyo) -> None:
     items = [{"type": "profile", "id": str(number), "attributes": {"email": "x" * 500}} for number in range(20_000)]
-    server.plan(answer(200, json.dumps({"data": items}).encode()))
+    server.plan(reply(200, json.dumps({"data": items}).encode()))
     page = await klaviyo.profiles.get_profiles()
     assert len(page.data) == 20_000
     assert page.data[-1].id == "19999"
 
 
-async def test_a_chunked_answer(server: Server, klaviyo: Klaviyo) -> None:
+async def test_a_chunked_answer(server: RawServer, klaviyo: Klaviyo) -> None:
     chunks = b"".join(b"%x\r\n%s\r\n" % (1, PROFILE[i : i + 1]) for i in range(len(PROFILE)))
     server.plan(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
     assert (await klaviyo.profiles.get_profile("01")).data.id == "01"
 
 
-async def test_json_under_another_content_type_is_fine(server: Server, klaviyo: Klaviyo) -> None:
-    server.plan(answer(200, PROFILE, content_type="text/html"))
+async def test_json_under_another_content_type_is_fine(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(200, PROFILE, content_type="text/html"))
     assert (await klaviyo.profiles.get_profile("01")).data.id == "01"
 
 
 @pytest.mark.parametrize(
     "body", [b"<html>maintenance</html>", b'{"data": {', b"\xff\xfe\x00", b"[1]", b'"text"', b"nul"]
 )
-async def test_a_success_that_is_no_document(server: Server, klaviyo: Klaviyo, body: bytes) -> None:
-    server.plan(answer(200, body, content_type="text/html", X_Klaviyo_Req_Id="r7"))
+async def test_a_success_that_is_no_document(server: RawServer, klaviyo: Klaviyo, body: bytes) -> None:
+    server.plan(reply(200, body, content_type="text/html", X_Klaviyo_Req_Id="r7"))
     with pytest.raises(DecodeError) as caught:
         await klaviyo.profiles.get_profile("01")
     error = caught.value
@@ -119,28 +122,28 @@ async def test_a_success_that_is_no_document(server: Server, klaviyo: Klaviyo, b
     assert error.snippet[:5] in str(error) or repr(error.snippet) in str(error)
 
 
-async def test_html_where_no_body_was_promised_is_not_a_success(server: Server, klaviyo: Klaviyo) -> None:
-    server.plan(answer(200, b"<html>log in to the hotel wifi</html>", content_type="text/html"))
+async def test_html_where_no_body_was_promised_is_not_a_success(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(200, b"<html>log in to the hotel wifi</html>", content_type="text/html"))
     with pytest.raises(DecodeError, match="hotel wifi"):
         await klaviyo.templates.delete_template("T")
 
 
-async def test_an_errors_document_in_a_200_is_an_error(server: Server, klaviyo: Klaviyo) -> None:
-    server.plan(answer(200, b'{"errors":[{"status":"404","code":"not_found","detail":"gone fishing"}]}'))
+async def test_an_errors_document_in_a_200_is_an_error(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(200, b'{"errors":[{"status":"404","code":"not_found","detail":"gone fishing"}]}'))
     with pytest.raises(NotFound, match="gone fishing"):
         await klaviyo.profiles.get_profile("01")
     with pytest.raises(NotFound, match="gone fishing"):
         await klaviyo.request("GET", "/api/whatever")
 
 
-async def test_a_job_with_errors_of_its_own_is_a_success(server: Server, klaviyo: Klaviyo) -> None:
-    server.plan(answer(200, b'{"errors":[{"detail":"x"}],"data":{"type":"profile","id":"1"}}'))
+async def test_a_job_with_errors_of_its_own_is_a_success(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(200, b'{"errors":[{"detail":"x"}],"data":{"type":"profile","id":"1"}}'))
     assert (await klaviyo.profiles.get_profile("01")).data.id == "1"
 
 
 class TestUpload:
-    async def test_streams_a_form(self, server: Server, klaviyo: Klaviyo) -> None:
-        server.plan(answer(201, b'{"data":{"type":"image","id":"9","attributes":{"name":"n"}}}'))
+    async def test_streams_a_form(self, server: RawServer, klaviyo: Klaviyo) -> None:
+        server.plan(reply(201, b'{"data":{"type":"image","id":"9","attributes":{"name":"n"}}}'))
         content = b"\x89PNG\r\n\x1a\n" + bytes(300_000)
         document = await klaviyo.images.upload_image_from_file(file=content, name="n")
         (request,) = server.requests
@@ -148,14 +151,16 @@ class TestUpload:
         assert content in request.body
         assert document.data.id == "9"
 
-    async def test_is_sent_whole_again_after_a_503(self, server: Server, klaviyo: Klaviyo, naps: list[float]) -> None:
-        server.plan(answer(503), answer(201, b'{"data":{"type":"image","id":"9"}}'))
+    async def test_is_sent_whole_again_after_a_503(
+        self, server: RawServer, klaviyo: Klaviyo, naps: list[float]
+    ) -> None:
+        server.plan(reply(503), reply(201, b'{"data":{"type":"image","id":"9"}}'))
         await klaviyo.images.upload_image_from_file(file=io.BytesIO(b"GIF8" + b"x" * 100_000))
         first, second = server.requests
         assert b"x" * 100_000 in first.body
         assert b"x" * 100_000 in second.body
 
-    async def test_from_a_pipe_is_not_tried_again(self, server: Server, klaviyo: Klaviyo, naps: list[float]) -> None:
+    async def test_from_a_pipe_is_not_tried_again(self, server: RawServer, klaviyo: Klaviyo, naps: list[float]) -> None:
         class Pipe(io.RawIOBase):
             left = b"GIF8 once"
 
@@ -169,7 +174,7 @@ class TestUpload:
             def tell(self) -> int:
                 raise OSError("a pipe")
 
-        server.plan(answer(503))
+        server.plan(reply(503))
         with pytest.raises(klaviyo_async.ServerError):
             await klaviyo.images.upload_image_from_file(file=Pipe())
         assert len(server.requests) == 1
@@ -177,8 +182,8 @@ class TestUpload:
 
 
 class TestClientSide:
-    async def test_carries_the_company_and_never_the_key(self, server: Server) -> None:
-        server.plan(answer(202, content_type=None))
+    async def test_carries_the_company_and_never_the_key(self, server: RawServer) -> None:
+        server.plan(reply(202, content_type=None))
         async with Klaviyo("pk_very_secret", company_id="AbC123", base_url=server.url, limiter=False) as klaviyo:
             await klaviyo.client.create_client_event(body={"data": {"type": "event", "attributes": {}}})
             await klaviyo.client.create_client_event(body={"data": {}}, company_id="XyZ789")
@@ -189,21 +194,23 @@ class TestClientSide:
             assert "authorization" not in request.headers
             assert b"pk_very_secret" not in request.body
 
-    async def test_without_a_company_says_where_to_give_one(self, klaviyo: Klaviyo, server: Server) -> None:
+    async def test_without_a_company_says_where_to_give_one(self, klaviyo: Klaviyo, server: RawServer) -> None:
         with pytest.raises(QueryError, match=r"company_id is missing.*Klaviyo\(company_id="):
             await klaviyo.client.create_client_event(body={"data": {}})
         assert server.requests == []
 
-    async def test_alone_needs_no_key_and_says_what_the_others_need(self, server: Server, recorder: Recorder) -> None:
-        server.plan(answer(202, content_type=None))
+    async def test_alone_needs_no_key_and_says_what_the_others_need(
+        self, server: RawServer, recorder: Recorder
+    ) -> None:
+        server.plan(reply(202, content_type=None))
         async with Klaviyo(company_id="AbC123", base_url=server.url, limiter=recorder) as klaviyo:
             await klaviyo.client.create_client_event(body={"data": {}})
             with pytest.raises(ConfigurationError, match=r"get_profiles needs a private credential.*KLAVIYO_API_KEY"):
                 await klaviyo.profiles.get_profiles()
         assert len(recorder.permits) == 1
 
-    async def test_its_limits_are_the_companys(self, server: Server, recorder: Recorder) -> None:
-        server.plan(answer(202, content_type=None))
+    async def test_its_limits_are_the_companys(self, server: RawServer, recorder: Recorder) -> None:
+        server.plan(reply(202, content_type=None))
         async with Klaviyo("pk_x", company_id="AbC123", base_url=server.url, limiter=recorder) as klaviyo:
             for company in ("AbC123", "XyZ789", "AbC123"):
                 await klaviyo.client.create_client_event(body={"data": {}}, company_id=company)
@@ -212,8 +219,8 @@ class TestClientSide:
 
 
 class TestRequest:
-    async def test_query_body_and_result(self, server: Server, klaviyo: Klaviyo) -> None:
-        server.plan(answer(200, b'{"data": [1]}'))
+    async def test_query_body_and_result(self, server: RawServer, klaviyo: Klaviyo) -> None:
+        server.plan(reply(200, b'{"data": [1]}'))
         params = {
             "filter": 'equals(email,"a+b@x.com")',
             "page[size]": 3,
@@ -233,8 +240,8 @@ class TestRequest:
         assert "no=" not in query
         assert request.headers["authorization"] == "Klaviyo-API-Key pk_very_secret"
 
-    async def test_sends_json_and_headers(self, server: Server, klaviyo: Klaviyo) -> None:
-        server.plan(answer(204, content_type=None))
+    async def test_sends_json_and_headers(self, server: RawServer, klaviyo: Klaviyo) -> None:
+        server.plan(reply(204, content_type=None))
         options = RequestOptions(headers={"X-One": "1"})
         assert (
             await klaviyo.request("PATCH", "/api/x?y=1", json={"a": [1]}, headers={"X-Two": "2"}, options=options)
@@ -246,8 +253,33 @@ class TestRequest:
         assert (request.headers["x-one"], request.headers["x-two"]) == ("1", "2")
         assert request.headers["content-type"] == "application/vnd.api+json"
 
-    async def test_follows_an_absolute_url_on_its_own_origin_only(self, server: Server, klaviyo: Klaviyo) -> None:
-        server.plan(answer(200, b"{}"))
+    async def test_its_headers_go_over_those_of_the_options(self, server: RawServer, klaviyo: Klaviyo) -> None:
+        server.plan(reply(200, b"{}"))
+        options = RequestOptions(headers={"X-One": "1", "X-Two": "1", "User-Agent": "options"})
+        await klaviyo.request("GET", "/api/x", headers={"x-two": "2", "user-agent": "shop/1.0"}, options=options)
+        (request,) = server.requests
+        assert (request.headers["x-one"], request.headers["x-two"]) == ("1", "2")
+        assert request.headers["user-agent"].startswith("shop/1.0 klaviyo_async/")
+        assert request.headers["accept"] == "application/vnd.api+json"
+
+    @pytest.mark.parametrize(
+        ("headers", "problem"),
+        [
+            ({"Authorization": "Bearer very_secret"}, "headers: The header Authorization can't be set"),
+            ({"X-Shop": "a\r\nX-Other: very_secret"}, "headers: The header X-Shop must be a str without line breaks"),
+            ([("X-Shop", "a")], "headers: headers must be a mapping of names to values, not list"),
+        ],
+    )
+    async def test_headers_that_cannot_be_sent_are_a_query_error(
+        self, server: RawServer, klaviyo: Klaviyo, headers: Any, problem: str
+    ) -> None:
+        with pytest.raises(QueryError, match=re.escape(problem)) as caught:
+            await klaviyo.request("GET", "/api/x", headers=headers)
+        assert "very_secret" not in str(caught.value)
+        assert not server.requests
+
+    async def test_follows_an_absolute_url_on_its_own_origin_only(self, server: RawServer, klaviyo: Klaviyo) -> None:
+        server.plan(reply(200, b"{}"))
         await klaviyo.request("GET", f"{server.url}/api/lists/?page%5Bcursor%5D=a%2Fb")
         assert server.requests[0].target == "/api/lists/?page%5Bcursor%5D=a%2Fb"
         for elsewhere in (
@@ -271,22 +303,22 @@ class TestRequest:
         ],
     )
     async def test_what_cannot_be_sent(
-        self, klaviyo: Klaviyo, server: Server, method: str, path: str, match: str
+        self, klaviyo: Klaviyo, server: RawServer, method: str, path: str, match: str
     ) -> None:
         with pytest.raises(QueryError, match=match):
             await klaviyo.request(method, path)
         assert server.requests == []
 
     async def test_json_that_is_none(self, klaviyo: Klaviyo) -> None:
-        with pytest.raises(QueryError, match="can't be sent"):
+        with pytest.raises(QueryError, match="body /a: a value of type object"):
             await klaviyo.request("POST", "/api/x", json={"a": object()})
-        with pytest.raises(QueryError, match="can't be object"):
+        with pytest.raises(QueryError, match=r"a: expected .* got object"):
             await klaviyo.request("GET", "/api/x", params={"a": object()})
 
     async def test_a_known_path_has_the_limits_of_its_operation(
-        self, server: Server, klaviyo: Klaviyo, recorder: Recorder
+        self, server: RawServer, klaviyo: Klaviyo, recorder: Recorder
     ) -> None:
-        server.plan(answer(200, b"{}"))
+        server.plan(reply(200, b"{}"))
         await klaviyo.request("GET", "/api/profiles/01ABC")
         await klaviyo.request(
             "GET", "/api/profiles/", params={"additional-fields[profile]": "subscriptions,predictive_analytics"}
@@ -300,42 +332,42 @@ class TestRequest:
         assert unknown["operation"] == same["operation"] == "GET /api/brand-new"
 
 
-async def test_a_revision_for_one_call(server: Server, klaviyo: Klaviyo) -> None:
-    server.plan(answer(200, PROFILE))
+async def test_a_revision_for_one_call(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(200, PROFILE))
     await klaviyo.profiles.get_profile("01", options=RequestOptions(revision="2026-07-15.pre"))
     await klaviyo.profiles.get_profile("01")
     assert [request.headers["revision"] for request in server.requests] == ["2026-07-15.pre", klaviyo_async.REVISION]
 
 
 async def test_a_retired_revision_is_reported_once(
-    server: Server, klaviyo: Klaviyo, caplog: pytest.LogCaptureFixture
+    server: RawServer, klaviyo: Klaviyo, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.plan(answer(200, PROFILE, X_Klaviyo_Api_Revision="2027-01-15"))
+    server.plan(reply(200, PROFILE, X_Klaviyo_Api_Revision="2027-01-15"))
     await klaviyo.profiles.get_profile("01")
     await klaviyo.profiles.get_profile("01")
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         (
-            f"Klaviyo serves revision 2027-01-15 instead of {klaviyo_async.REVISION}, which it has retired: answers may have"
+            f"Klaviyo serves revision 2027-01-15 instead of {klaviyo_async.REVISION}, which it has retired: responses may have"
             " other fields. Upgrade klaviyo_async."
         )
     ]
 
 
-async def test_connections_are_kept(server: Server, klaviyo: Klaviyo) -> None:
-    server.plan(answer(200, PROFILE))
+async def test_connections_are_kept(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(200, PROFILE))
     for _ in range(5):
         await klaviyo.profiles.get_profile("01")
     assert len(server.connections) == 1
 
 
-async def test_the_callers_own_session_is_used_and_left_open(server: Server) -> None:
-    server.plan(answer(200, PROFILE))
+async def test_the_callers_own_session_is_used_and_left_open(server: RawServer) -> None:
+    server.plan(reply(200, PROFILE))
     async with aiohttp.ClientSession(
         headers={"X-Mine": "yes"}, raise_for_status=True, auto_decompress=False
     ) as session:
         async with Klaviyo("pk_x", base_url=server.url, session=session, limiter=False) as klaviyo:
             await klaviyo.profiles.get_profile("01")
-            server.plan(answer(404, b"{}"))
+            server.plan(reply(404, b"{}"))
             with pytest.raises(NotFound):
                 await klaviyo.profiles.get_profile("01")
         assert not session.closed

@@ -12,7 +12,7 @@ import pytest
 from aioresponses import CallbackResult, aioresponses, core
 
 from klaviyo_async import ConnectionFailed, F, Klaviyo, NotFound, RequestTimeout, TransportError
-from tests.session.wire import PROFILE, PROFILES, Recorder
+from tests.http.wire import PROFILE, PROFILES, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,13 +8,14 @@ import time
 import pytest
 
 from klaviyo_async import Klaviyo, LocalLimiter, RateLimitWait, RequestOptions
-from tests.session.wire import PROFILE, Server, answer
+from tests.http.wire import PROFILE
+from tests.support.servers import RawServer, reply
 
 FAST = {"get_profile": {"burst": "5/s", "steady": "1000/m"}}
 
 
-async def test_a_429_pauses_and_then_goes_on(server: Server) -> None:
-    server.plan(answer(429, Retry_After="1"), answer(200, PROFILE))
+async def test_a_429_pauses_and_then_goes_on(server: RawServer) -> None:
+    server.plan(reply(429, Retry_After="1"), reply(200, PROFILE))
     async with Klaviyo("pk_limits_1", base_url=server.url, limiter=LocalLimiter(overrides=FAST)) as klaviyo:
         started = time.monotonic()
         document = await klaviyo.profiles.get_profile("01")
@@ -23,8 +24,8 @@ async def test_a_429_pauses_and_then_goes_on(server: Server) -> None:
         assert document.http.waited >= 1
 
 
-async def test_a_burst_waits_its_turn_and_http_tells_how_long(server: Server) -> None:
-    server.plan(answer(200, PROFILE))
+async def test_a_burst_waits_its_turn_and_http_tells_how_long(server: RawServer) -> None:
+    server.plan(reply(200, PROFILE))
     async with Klaviyo("pk_limits_2", base_url=server.url, limiter=LocalLimiter(overrides=FAST)) as klaviyo:
         documents = await asyncio.gather(*(klaviyo.profiles.get_profile(str(n)) for n in range(8)))
         waits = sorted(document.http.waited for document in documents)
@@ -41,8 +42,8 @@ async def test_a_burst_waits_its_turn_and_http_tells_how_long(server: Server) ->
         assert caught.value.operation == "get_profile"
 
 
-async def test_a_call_cancelled_while_it_waits_costs_nothing(server: Server) -> None:
-    server.plan(answer(200, PROFILE))
+async def test_a_call_cancelled_while_it_waits_costs_nothing(server: RawServer) -> None:
+    server.plan(reply(200, PROFILE))
     async with Klaviyo("pk_limits_3", base_url=server.url, limiter=LocalLimiter(overrides=FAST)) as klaviyo:
         await asyncio.gather(*(klaviyo.profiles.get_profile(str(n)) for n in range(5)))
         waiting = [asyncio.create_task(klaviyo.profiles.get_profile(str(n))) for n in range(20)]
@@ -68,8 +69,8 @@ async def test_a_refused_connection_gives_its_permit_back(naps: list[float]) -> 
         assert time.monotonic() - started < 2
 
 
-async def test_an_unknown_operation_has_the_limits_of_tier_s(server: Server) -> None:
-    server.plan(answer(200, b"{}"))
+async def test_an_unknown_operation_has_the_limits_of_tier_s(server: RawServer) -> None:
+    server.plan(reply(200, b"{}"))
     async with Klaviyo("pk_limits_5", base_url=server.url, limiter=LocalLimiter()) as klaviyo:
         for number in range(3):
             await klaviyo.request("GET", f"/api/brand-new/{number}")
@@ -80,8 +81,8 @@ async def test_an_unknown_operation_has_the_limits_of_tier_s(server: Server) -> 
             await klaviyo.request("GET", "/api/brand-new/4", options=RequestOptions(max_wait=0.01))
 
 
-async def test_an_override_names_it(server: Server) -> None:
-    server.plan(answer(200, b"{}"))
+async def test_an_override_names_it(server: RawServer) -> None:
+    server.plan(reply(200, b"{}"))
     limiter = LocalLimiter(overrides={"GET /api/brand-new": {"burst": "50/s", "steady": "100/m"}})
     async with Klaviyo("pk_limits_6", base_url=server.url, limiter=limiter) as klaviyo:
         await asyncio.gather(

@@ -10,14 +10,15 @@ import pytest
 from attrs.exceptions import FrozenInstanceError
 
 from klaviyo_async import ConfigurationError, Http, Klaviyo, NotFound, RateLimited, Request, RequestTimeout, Response
-from tests.session.wire import PROFILE, Recorder, Server, answer
+from tests.http.wire import PROFILE, Recorder
+from tests.support.servers import RawServer, reply
 
 
-def client(server: Server, *middlewares: Any, limiter: Any = False, **settings: Any) -> Klaviyo:
+def client(server: RawServer, *middlewares: Any, limiter: Any = False, **settings: Any) -> Klaviyo:
     return Klaviyo("pk_x", base_url=server.url, limiter=limiter, middlewares=middlewares, **settings)
 
 
-async def test_they_nest_and_run_for_each_attempt(server: Server, naps: list[float]) -> None:
+async def test_they_nest_and_run_for_each_attempt(server: RawServer, naps: list[float]) -> None:
     said: list[str] = []
 
     def named(name: str) -> Any:
@@ -29,7 +30,7 @@ async def test_they_nest_and_run_for_each_attempt(server: Server, naps: list[flo
 
         return middleware
 
-    server.plan(answer(503), answer(200, PROFILE))
+    server.plan(reply(503), reply(200, PROFILE))
     async with client(server, named("outer"), named("inner")) as klaviyo:
         document = await klaviyo.profiles.get_profile("01")
     assert said == [
@@ -39,14 +40,14 @@ async def test_they_nest_and_run_for_each_attempt(server: Server, naps: list[flo
     assert document.http.attempts == 2
 
 
-async def test_what_a_request_tells(server: Server, naps: list[float]) -> None:
+async def test_what_a_request_tells(server: RawServer, naps: list[float]) -> None:
     seen: list[Request] = []
 
     async def look(request: Request, call_next: Any) -> Response:
         seen.append(request)
         return await call_next(request)
 
-    server.plan(answer(429, Retry_After="3"), answer(201, PROFILE))
+    server.plan(reply(429, Retry_After="3"), reply(201, PROFILE))
     async with client(server, look, limiter=Recorder(waits=1.5)) as klaviyo:
         await klaviyo.profiles.create_profile(email="a@x.com")
     first, second = seen
@@ -60,7 +61,7 @@ async def test_what_a_request_tells(server: Server, naps: list[float]) -> None:
         first.url = "https://evil.example"
 
 
-async def test_a_request_can_be_replaced(server: Server) -> None:
+async def test_a_request_can_be_replaced(server: RawServer) -> None:
     async def add(request: Request, call_next: Any) -> Response:
         return await call_next(
             request.replace(
@@ -68,7 +69,7 @@ async def test_a_request_can_be_replaced(server: Server) -> None:
             )
         )
 
-    server.plan(answer(200, PROFILE))
+    server.plan(reply(200, PROFILE))
     async with client(server, add) as klaviyo:
         await klaviyo.profiles.get_profile("01")
     (request,) = server.requests
@@ -77,17 +78,17 @@ async def test_a_request_can_be_replaced(server: Server) -> None:
     assert request.headers["authorization"] == "Klaviyo-API-Key pk_x"
 
 
-async def test_a_middleware_may_authorise_by_itself(server: Server) -> None:
+async def test_a_middleware_may_authorise_by_itself(server: RawServer) -> None:
     async def mine(request: Request, call_next: Any) -> Response:
         return await call_next(request.replace(headers={**request.headers, "authorization": "Bearer mine"}))
 
-    server.plan(answer(200, PROFILE))
+    server.plan(reply(200, PROFILE))
     async with client(server, mine) as klaviyo:
         await klaviyo.profiles.get_profile("01")
     assert server.requests[0].headers["authorization"] == "Bearer mine"
 
 
-async def test_a_response_can_be_replaced_and_errors_are_responses(server: Server) -> None:
+async def test_a_response_can_be_replaced_and_errors_are_responses(server: RawServer) -> None:
     async def forgive(request: Request, call_next: Any) -> Response:
         response = await call_next(request)
         assert response.status == 404
@@ -95,13 +96,13 @@ async def test_a_response_can_be_replaced_and_errors_are_responses(server: Serve
         assert response.request_id == "r"
         return response.replace(status=200, body=PROFILE)
 
-    server.plan(answer(404, b'{"errors":[]}', X_Klaviyo_Req_Id="r"))
+    server.plan(reply(404, b'{"errors":[]}', X_Klaviyo_Req_Id="r"))
     async with client(server, forgive) as klaviyo:
         document = await klaviyo.profiles.get_profile("01")
     assert document.http == Http(200, document.http.headers, "r", 1, 0.0)
 
 
-async def test_one_that_answers_by_itself_costs_nothing(server: Server, recorder: Recorder) -> None:
+async def test_one_that_answers_by_itself_costs_nothing(server: RawServer, recorder: Recorder) -> None:
     async def cache(request: Request, call_next: Any) -> Response:
         return Response(status=200, body=PROFILE)
 
@@ -111,19 +112,19 @@ async def test_one_that_answers_by_itself_costs_nothing(server: Server, recorder
     assert recorder.fates == ["unsent"]
 
 
-async def test_one_that_sends_twice_takes_two_permits(server: Server, recorder: Recorder) -> None:
+async def test_one_that_sends_twice_takes_two_permits(server: RawServer, recorder: Recorder) -> None:
     async def twice(request: Request, call_next: Any) -> Response:
         await call_next(request)
         return await call_next(request)
 
-    server.plan(answer(200, PROFILE))
+    server.plan(reply(200, PROFILE))
     async with client(server, twice, limiter=recorder) as klaviyo:
         await klaviyo.profiles.get_profile("01")
     assert recorder.fates == [200, 200]
     assert len(server.requests) == 2
 
 
-async def test_its_exceptions_come_out_as_they_are(server: Server, recorder: Recorder) -> None:
+async def test_its_exceptions_come_out_as_they_are(server: RawServer, recorder: Recorder) -> None:
     async def before(request: Request, call_next: Any) -> Response:
         raise LookupError("before")
 
@@ -131,7 +132,7 @@ async def test_its_exceptions_come_out_as_they_are(server: Server, recorder: Rec
         await call_next(request)
         raise LookupError("after")
 
-    server.plan(answer(200, PROFILE))
+    server.plan(reply(200, PROFILE))
     for middleware, fate in ((before, "unsent"), (after, 200)):
         async with client(server, middleware, limiter=recorder) as klaviyo:
             with pytest.raises(LookupError, match=middleware.__name__):
@@ -139,7 +140,7 @@ async def test_its_exceptions_come_out_as_they_are(server: Server, recorder: Rec
         assert recorder.fates[-1] == fate
 
 
-async def test_it_sees_failures_of_the_connection(server: Server, naps: list[float]) -> None:
+async def test_it_sees_failures_of_the_connection(server: RawServer, naps: list[float]) -> None:
     seen: list[BaseException] = []
 
     async def look(request: Request, call_next: Any) -> Response:
@@ -153,13 +154,13 @@ async def test_it_sees_failures_of_the_connection(server: Server, naps: list[flo
         await asyncio.sleep(9)
         return True
 
-    server.plan(stall, answer(200, PROFILE))
+    server.plan(stall, reply(200, PROFILE))
     async with client(server, look, timeout=0.1) as klaviyo:
         await klaviyo.profiles.get_profile("01")
     assert len(seen) == 1
 
 
-async def test_one_that_raises_an_api_error_is_not_retried(server: Server) -> None:
+async def test_one_that_raises_an_api_error_is_not_retried(server: RawServer) -> None:
     async def strict(request: Request, call_next: Any) -> Response:
         raise RateLimited(request.operation.name, status=429)
 
@@ -168,39 +169,49 @@ async def test_one_that_raises_an_api_error_is_not_retried(server: Server) -> No
             await klaviyo.profiles.get_profile("01")
 
 
-async def test_what_is_no_middleware(server: Server) -> None:
+async def test_what_is_no_middleware(server: RawServer) -> None:
     async def forgetful(request: Request, call_next: Any) -> None:
         await call_next(request)
 
-    server.plan(answer(404))
-    with pytest.raises(ConfigurationError, match="has to be a list"):
+    server.plan(reply(404))
+    with pytest.raises(ConfigurationError, match="must be a list"):
         Klaviyo("pk_x", middlewares=forgetful)
     with pytest.raises(ConfigurationError, match="async def middleware"):
         Klaviyo("pk_x", middlewares=["log"])
     async with client(server, forgetful) as klaviyo:
-        with pytest.raises(ConfigurationError, match="returned NoneType: it has to return the Response"):
+        with pytest.raises(ConfigurationError, match="returned NoneType: it must return the Response"):
             await klaviyo.profiles.get_profile("01")
 
 
-async def test_request_and_pages_go_through_them(server: Server) -> None:
+async def test_request_and_pages_go_through_them(server: RawServer) -> None:
     names: list[str] = []
 
     async def look(request: Request, call_next: Any) -> Response:
         names.append(request.operation.name)
         return await call_next(request)
 
-    server.plan(answer(200, b'{"data":[],"links":{"next":null}}'))
+    server.plan(reply(200, b'{"data":[],"links":{"next":null}}'))
     async with client(server, look) as klaviyo:
         await klaviyo.request("GET", "/api/lists")
         assert [item async for item in klaviyo.profiles.get_profiles()] == []
     assert names == ["get_lists", "get_profiles"]
 
 
-async def test_a_404_after_a_middleware_is_an_error(server: Server) -> None:
+async def test_a_404_after_a_middleware_is_an_error(server: RawServer) -> None:
     async def passing(request: Request, call_next: Any) -> Response:
         return await call_next(request)
 
-    server.plan(answer(404))
+    server.plan(reply(404))
     async with client(server, passing) as klaviyo:
         with pytest.raises(NotFound):
+            await klaviyo.profiles.get_profile("01")
+
+
+@pytest.mark.parametrize("body", ["text", None, {"data": []}, bytearray(b"{}")])
+async def test_a_body_that_is_not_bytes(server: RawServer, body: Any) -> None:
+    async def own(request: Request, call_next: Any) -> Response:
+        return Response(status=200, body=body)
+
+    async with client(server, own) as klaviyo:
+        with pytest.raises(ConfigurationError, match=rf"body is {type(body).__name__}: it must be bytes"):
             await klaviyo.profiles.get_profile("01")

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import klaviyo_async
-from klaviyo_async import errors
+from klaviyo_async import Klaviyo, errors
 from klaviyo_async.errors import (
     APIError,
     BadRequest,
+    CheckpointError,
     ConfigurationError,
     Conflict,
     ConnectionFailed,
@@ -39,7 +40,7 @@ from klaviyo_async.errors import (
     WebhookSignatureError,
     error_of,
 )
-from tests.session.wire import Server, answer
+from tests.support.servers import RawServer, reply
 
 BY_STATUS = {
     400: BadRequest, 401: Unauthorized, 403: Forbidden, 404: NotFound, 405: APIError, 409: Conflict, 410: Gone,
@@ -64,8 +65,8 @@ def body(*objects: object) -> bytes:
 
 
 @pytest.mark.parametrize("status", BY_STATUS)
-async def test_each_status_has_its_class(server: Server, status: int) -> None:
-    server.plan(answer(status, body(FULL), X_Klaviyo_Req_Id="req-9"))
+async def test_each_status_has_its_class(server: RawServer, status: int) -> None:
+    server.plan(reply(status, body(FULL), X_Klaviyo_Req_Id="req-9"))
     async with klaviyo_async.Klaviyo("pk_x", base_url=server.url, limiter=False, max_retries=0) as klaviyo:
         with pytest.raises(APIError) as caught:
             await klaviyo.profiles.get_profile("01")
@@ -97,9 +98,11 @@ async def test_each_status_has_its_class(server: Server, status: int) -> None:
         (b"[" * 100_000, None, "[[["),
     ],
 )
-async def test_bodies_that_are_no_error_objects(server: Server, content: bytes, kind: str | None, shown: str) -> None:
-    server.plan(answer(500, content, content_type=kind))
-    async with klaviyo_async.Klaviyo("pk_x", base_url=server.url, limiter=False) as klaviyo:
+async def test_bodies_that_are_no_error_objects(
+    server: RawServer, content: bytes, kind: str | None, shown: str
+) -> None:
+    server.plan(reply(500, content, content_type=kind))
+    async with klaviyo_async.Klaviyo("pk_x", base_url=server.url, limiter=False, max_retries=0) as klaviyo:
         with pytest.raises(ServerError) as caught:
             await klaviyo.profiles.get_profile("01")
     error = caught.value
@@ -199,10 +202,10 @@ RECORDED = sorted(
 
 @pytest.mark.skipif(not RECORDED, reason="no recorded answers here")
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-async def test_recorded_errors(server: Server, path: Path) -> None:
+async def test_recorded_errors(server: RawServer, path: Path) -> None:
     record = json.loads(path.read_bytes())  # noqa: ASYNC240 - a small file
     told = record["response"]
-    server.plan(answer(told["status"], json.dumps(told["body"]).encode(), **told["headers"] | {"content-type": "x"}))
+    server.plan(reply(told["status"], json.dumps(told["body"]).encode(), **told["headers"] | {"content-type": "x"}))
     async with klaviyo_async.Klaviyo("pk_x", base_url=server.url, limiter=False, max_retries=0) as klaviyo:
         with pytest.raises(APIError) as caught:
             await klaviyo.request(record["request"]["method"], record["request"]["path"])
@@ -227,6 +230,7 @@ EVERY: list[KlaviyoError] = [
     QueryError("q", operation="get_profile", problems=["a", "b"]),
     PaginationError("p"),
     WebhookSignatureError("w"),
+    CheckpointError("c"),
     DecodeError("get_profile", status=200, headers={"Content-Type": "text/html"}, body=b"<html>", reason="no JSON"),
     TransportError("t", operation="x", sent=None),
     RequestTimeout("t", operation="x", sent=True, attempts=3),
@@ -280,3 +284,27 @@ def test_the_tree() -> None:
     ):
         assert kind.__base__ is APIError
     assert ErrorObject(code="x", detail="y", source=ErrorSource(parameter="sort")).__str__() == "x: y (parameter sort)"
+
+
+async def test_every_text_can_be_printed(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(400, b'{"errors":[{"code":"x\\ud800","detail":"lone \\udfff"}]}'))
+    with pytest.raises(BadRequest) as caught:
+        await klaviyo.profiles.get_profile("01")
+    assert str(caught.value).encode() == str(caught.value).encode("utf-8", "strict")
+    assert "\\udfff" in str(caught.value)
+
+
+@pytest.mark.parametrize("depth", [100, 400, 900, 100_000])
+def test_a_deeply_nested_error_pickles(depth: int) -> None:
+    body = b'{"errors":[{"code":"deep","meta":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}]}"
+    error = BadRequest("get_profile", status=400, body=body)
+    loaded = pickle.loads(pickle.dumps(error))
+    assert (loaded.code, loaded.body, str(loaded)) == (error.code, body, str(error))
+    assert copy.copy(error).code == error.code
+
+
+async def test_an_errors_document_in_a_200_keeps_its_status(server: RawServer, klaviyo: Klaviyo) -> None:
+    server.plan(reply(200, b'{"errors":[{"status":"404","detail":"gone"}]}'))
+    with pytest.raises(NotFound) as caught:
+        await klaviyo.profiles.get_profile("01")
+    assert caught.value.status == 200
