@@ -6,12 +6,13 @@ import asyncio
 import os
 import threading
 import time
+import weakref
 
 import pytest
 
 from klaviyo_async.errors import ConfigurationError, RateLimitWait
-from klaviyo_async.limiter import LocalLimiter
-from klaviyo_async.limiter.book import LOST
+from klaviyo_async.limiter import AccountLimiter, LocalLimiter
+from klaviyo_async.limiter._scheduler import LOST
 from klaviyo_async.limiter.local import parse_overrides
 from tests.limiter.virtual import operation, parameter, run
 
@@ -412,12 +413,13 @@ def test_overrides_replace_what_they_name() -> None:
 
 async def test_all_local_limiters_of_the_process_share_buckets() -> None:
     called = operation("shared_by_all", "1/s", "15/m")
-    await LocalLimiter().acquire("digest-of-one-credential", called)
+    held = await LocalLimiter().acquire("digest-of-one-credential", called)
     with pytest.raises(RateLimitWait):
         await LocalLimiter().acquire("digest-of-one-credential", called, max_wait=0)
     (await LocalLimiter().acquire("digest-of-another", called, max_wait=0)).unsent()
     bucket = next(b for b in LocalLimiter().snapshot().buckets if b.name == "shared_by_all" and b.in_flight)
     assert bucket.account == "digest-o"
+    held.unsent()
 
 
 def test_what_is_spent_stays_spent_in_the_next_event_loop() -> None:
@@ -553,3 +555,245 @@ def test_an_override_may_use_an_alias_and_a_name_that_is_none_is_pointed_out(cap
     assert not caplog.records
     parse_overrides({"create_evnet": {"burst": "1/s"}})
     assert "did you mean 'create_event'?" in caplog.text
+
+
+def test_take_gives_a_permit_only_where_one_is_free_and_nobody_waits_for_it() -> None:
+    slow = parameter("predictive_analytics", "1/s", "15/m")
+
+    async def main(loop):
+        limiter = LocalLimiter(clock=loop.time)
+        held = limiter.take("a", ONE)
+        assert held is not None
+        assert held.waited == 0
+        assert limiter.take("a", ONE) is None
+        waiting = asyncio.ensure_future(limiter.acquire("a", ONE))
+        await settle()
+        held.unsent()  # the one who waits gets it
+        assert limiter.take("a", ONE) is None
+        (await waiting).answered(200, {})
+        held = limiter.take("a", TEN, [slow])
+        assert limiter.take("a", TEN, [slow]) is None  # the parameter's token is gone, …
+        more = [limiter.take("a", TEN) for _ in range(10)]  # … the other stayed
+        assert [permit is not None for permit in more] == [True] * 9 + [False]
+        held.unsent()
+
+    run(main)
+
+
+def test_an_account_sees_and_resets_only_its_own_buckets() -> None:
+    async def main(loop):
+        limiter = LocalLimiter(clock=loop.time)
+        accounts = {"ours"}
+        view = AccountLimiter(limiter, accounts)
+        assert view.snapshot().buckets == ()
+        for account in ("ours", "theirs"):
+            (await limiter.acquire(account, TEN)).answered(429, {"Retry-After": "60"})
+        assert [bucket.account for bucket in view.snapshot().buckets] == ["ours"]
+        assert [bucket.account for bucket in limiter.snapshot().buckets] == ["ours", "theirs"]
+        view.reset()
+        assert [bucket.frozen_for for bucket in limiter.snapshot().buckets] == [0, pytest.approx(60.05)]
+        accounts.add("theirs")  # an account that a client comes to use later
+        view.reset()
+        assert [bucket.frozen_for for bucket in view.snapshot().buckets] == [0, 0]
+
+    run(main)
+
+
+def test_reset_forgets_what_responses_told_and_keeps_what_we_sent() -> None:
+    async def main(loop):
+        limiter = LocalLimiter(clock=loop.time)
+        told = {"RateLimit-Limit": "100, 5;w=1, 100;w=60", "RateLimit-Remaining": "0", "RateLimit-Reset": "30"}
+        permits = [await limiter.acquire("a", TEN) for _ in range(3)]
+        permits[0].answered(200, told)
+        permits[1].answered(429, {"Retry-After": "100"})
+        waiting = [asyncio.ensure_future(limiter.acquire("a", TEN)) for _ in range(5)]
+        await settle()
+        began = loop.time()
+        limiter.reset()
+        permits += [await task for task in waiting]  # at once, and all of them: there is no cap any more
+        assert loop.time() == began
+        (bucket,) = limiter.snapshot().buckets
+        burst, steady = bucket.windows
+        assert (bucket.frozen_for, bucket.in_flight) == (0, 6)
+        assert (burst.left, burst.spent) == (2, 8)
+        assert (steady.left, steady.foreign, steady.reserved, steady.phase) == (142, 0, 0, None)
+
+    run(main)
+
+
+def test_after_a_pause_requests_start_again_as_a_ramp() -> None:
+    async def main(loop):
+        limiter = LocalLimiter(clock=loop.time)
+        called = operation("get_many", "350/s", "3500/m")
+        sent = []
+
+        async def call():
+            permit = await limiter.acquire("a", called)
+            sent.append(loop.time())
+            await asyncio.sleep(0.25)
+            permit.answered(200, {})
+
+        (await limiter.acquire("a", called)).answered(429, {"Retry-After": "30"})
+        began = loop.time()
+        await asyncio.gather(*(call() for _ in range(300)))
+        return [moment - began for moment in sent]
+
+    sent = run(main)
+    rounds = [sum(1 for moment in sent if 0 <= moment - 30.05 - 0.25 * number < 0.249) for number in range(7)]
+    assert rounds[:4] == [1, 2, 4, 8]
+    assert max(rounds) <= 8  # from then on they are spread out, as long as somebody else may use the account
+
+
+@pytest.mark.parametrize(("pause", "raises"), [(121, False), (600, False), (602, True), (5000, True)])
+def test_one_rule_for_long_pauses_up_to_ten_minutes_are_waited_out_longer_ones_raise(pause, raises) -> None:
+    async def main(loop):
+        limiter = LocalLimiter(clock=loop.time)
+        first = await limiter.acquire("a", TEN)
+        waiting = [asyncio.ensure_future(limiter.acquire("a", TEN)) for _ in range(20)]
+        await settle()
+        first.answered(429, {"Retry-After": str(pause)})
+        began = loop.time()
+        late = asyncio.ensure_future(limiter.acquire("a", TEN))  # comes while the others are paused
+        await settle()
+        for task in waiting[:9]:  # went before the pause
+            (await task).unsent()
+        if raises:
+            for task in (waiting[9], late):
+                with pytest.raises(RateLimitWait, match="get_things: Klaviyo asked for a pause") as caught:
+                    await task
+                assert caught.value.seconds == pytest.approx(pause, abs=1)
+            assert loop.time() == began
+        else:
+            await waiting[9]
+            assert loop.time() - began == pytest.approx(pause, abs=1)
+            late.cancel()
+        for task in waiting:
+            task.cancel()
+
+    run(main)
+
+
+def test_a_spent_daily_limit_is_waited_for_where_that_takes_a_moment_only() -> None:
+    async def main(loop):
+        limiter = LocalLimiter(clock=loop.time)
+        for _ in range(3):
+            (await limiter.acquire("a", DAILY)).answered(200, {})
+            await asyncio.sleep(60)
+        day = 86400 * 1.0005
+        await asyncio.sleep(day - 180 - 40)
+        with pytest.raises(RateLimitWait, match="daily limit of query_report is spent") as caught:
+            await limiter.acquire("a", DAILY)
+        assert caught.value.seconds == pytest.approx(40, abs=1)
+        await asyncio.sleep(37)
+        permit = await limiter.acquire("a", DAILY)
+        assert 1 < permit.waited < 5
+        permit.unsent()
+
+    run(main)
+
+
+def test_telling_many_that_the_wait_is_too_long_takes_time_in_proportion_to_their_number() -> None:
+    def seconds(number: int) -> float:
+        async def main(loop):
+            limiter = LocalLimiter(clock=loop.time)
+            first = await limiter.acquire("a", ONE)
+            waiting = [asyncio.ensure_future(limiter.acquire("a", ONE)) for _ in range(number)]
+            await settle()
+            began = time.process_time()
+            first.answered(429, {"Retry-After": "5000"})
+            took = time.process_time() - began
+            failed = await asyncio.gather(*waiting, return_exceptions=True)
+            assert all(isinstance(one, RateLimitWait) for one in failed)
+            return took
+
+        return min(run(main) for _ in range(3))
+
+    few, many = seconds(2_000), seconds(8_000)
+    assert many < 8 * few  # four times as many; sixteen times as long, were it quadratic
+    assert many < 1.0
+
+
+def test_twenty_thousand_accounts_are_forgotten_with_their_queues() -> None:
+    slow = parameter("predictive_analytics", "10/s", "150/m")
+
+    async def main(loop):
+        limiter = LocalLimiter(clock=loop.time)
+        scheduler = limiter._scheduler
+        for number in range(20_000):  # so quickly that none is idle while they come
+            (await limiter.acquire(f"account {number}", TEN, [slow] if number % 2 else [])).answered(200, {})
+        assert len(scheduler._buckets) == 30_000
+        assert len(scheduler.queues) == 20_000
+        one = weakref.ref(next(iter(scheduler.queues.values())))
+        for _ in range(200):
+            await asyncio.sleep(1)
+            (await limiter.acquire("the only one", ONE)).answered(200, {})
+        assert set(scheduler.queues) == {("the only one", "get_one")}
+        assert len(scheduler._buckets) == 1
+        assert len(scheduler._sweeping) == 1
+        assert one() is None
+
+    run(main)
+
+
+def test_a_bucket_of_a_daily_limit_is_kept_for_the_day_and_one_that_learned_for_an_hour() -> None:
+    async def main(loop):
+        limiter = LocalLimiter(clock=loop.time)
+        (await limiter.acquire("a", DAILY)).answered(200, {})
+        lower = {"RateLimit-Limit": "3, 3;w=1, 60;w=60", "RateLimit-Remaining": "2", "RateLimit-Reset": "0"}
+        (await limiter.acquire("a", TEN)).answered(200, lower)
+        (await limiter.acquire("a", ONE)).answered(200, {})
+        left = []
+        for minutes in (3, 50, 60, 24 * 60):
+            await asyncio.sleep(60 * minutes)
+            left.append([bucket.name for bucket in limiter.snapshot().buckets])
+        return left
+
+    both = ["get_things", "query_report"]
+    assert run(main) == [both, both, ["query_report"], []]
+
+
+def test_a_long_wait_is_logged_once_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "klaviyo_async")
+    slow = parameter("predictive_analytics", "10/s", "15/m")
+
+    def told():
+        lines = [record.getMessage() for record in caplog.records]
+        caplog.clear()
+        return lines
+
+    async def main(loop):
+        limiter = LocalLimiter(clock=loop.time)
+        for _ in range(15):
+            (await limiter.acquire("a", ONE)).answered(200, {})
+        assert told() == []  # a wait of a second each
+        (await limiter.acquire("a", ONE)).answered(200, {})
+        assert told() == ["get_one waits 45 s: 15/m spent"]
+
+        waiting = [asyncio.ensure_future(limiter.acquire("b", TEN)) for _ in range(41)]
+        await settle()
+        lines = told()
+        assert len(lines) == 21  # those who wait for more than two seconds: twenty go before
+        assert lines[0] == "get_things waits 2 s: 10/s spent, 10 waiting before it"
+        for task in waiting:
+            task.cancel()
+
+        (await limiter.acquire("c", TEN)).answered(429, {"Retry-After": "9"})
+        (await limiter.acquire("c", TEN)).unsent()
+        assert told() == ["get_things waits 9 s: Klaviyo asked for a pause (429)"]
+
+        for _ in range(15):
+            (await limiter.acquire("d", TEN, [slow])).answered(200, {})
+        told()
+        (await limiter.acquire("d", TEN, [slow])).unsent()
+        assert told() == [
+            "get_things waits 59 s: 15/m spent of profile: additional-fields[profile]=predictive_analytics"
+        ]
+
+        held = await limiter.acquire("e", ONE)
+        waiting = asyncio.ensure_future(limiter.acquire("e", ONE))
+        await asyncio.sleep(7)
+        held.answered(200, {})
+        (await waiting).unsent()
+        assert told() == ["get_one waited 8 s: its limits were used up, or paused by a 429"]  # nobody knew that before
+
+    run(main)

@@ -9,11 +9,11 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from klaviyo_async.limiter import LocalLimiter
-from klaviyo_async.limiter.book import LOST
+from klaviyo_async.limiter._scheduler import LOST
 from tests.limiter.virtual import FixedWindowServer, VirtualLoop, operation, parameter, run
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ servers = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 @given(
     server=servers,
     trips=st.lists(st.tuples(latency, latency, fate), min_size=1, max_size=40),
@@ -108,7 +108,7 @@ def test_no_window_ever_holds_more_than_its_limit(server, trips, pauses, tasks, 
     assert told.accepted or all(trip[2] == "unsent" for trip in trips)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     phases=st.tuples(st.floats(0, 1), st.floats(0, 60)),
     idle=st.floats(121, 500),
