@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
+import json
+import lzma
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codegen.upstream import ImportReport, import_documents
+from codegen.importing.importer import ImportReport, import_documents
+from codegen.specs.assemble import Spec, load_revision
 
 PROJECT = Path(__file__).resolve().parents[2]
 SHARED = PROJECT.parent / "shared" / "upstream"
+SETS = sorted(path.name.removesuffix(".json.xz") for path in (SHARED / "sets").glob("*.json.xz")) or ["none"]
+"""Revisions of which there are whole documents beside the project."""
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +41,44 @@ def imported(upstream: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 @pytest.fixture(scope="session")
 def specs(imported: tuple[Path, dict[str, ImportReport]]) -> Path:
     return imported[0]
+
+
+class Sets:
+    """Whole documents of other revisions, each imported when it is first asked for."""
+
+    def __init__(self, folder: Path, specs: Path) -> None:
+        self.folder = folder
+        self.specs = specs
+        """Specs of those that were asked for, without overrides of their own: the project's serve."""
+        self._reports: dict[str, ImportReport] = {}
+        self._specs: dict[str, Spec] = {}
+
+    def document(self, revision: str) -> dict[str, Any]:
+        """What Klaviyo published."""
+        found: dict[str, Any] = json.loads(lzma.decompress(self.source(revision).read_bytes()))
+        return found
+
+    def source(self, revision: str) -> Path:
+        return self.folder / f"{revision}.json.xz"
+
+    def report(self, revision: str) -> ImportReport:
+        """What the import said."""
+        if revision not in self._reports:
+            self._reports[revision] = import_documents(self.source(revision), revision, self.specs)
+        return self._reports[revision]
+
+    def spec(self, revision: str) -> Spec:
+        """The specs with the project's overrides; not to be changed."""
+        if revision not in self._specs:
+            self.report(revision)
+            self._specs[revision] = load_revision(self.specs, revision)
+        return self._specs[revision]
+
+
+@pytest.fixture(scope="session")
+def sets(upstream: Path, tmp_path_factory: pytest.TempPathFactory) -> Sets:
+    """Whole documents of other revisions."""
+    return Sets(upstream / "sets", tmp_path_factory.mktemp("sets") / "specs")
 
 
 @pytest.fixture

@@ -12,9 +12,12 @@ from openapi_python_client.config import Config, ConfigFile, MetaType
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.errors import GeneratorError
 
-from codegen.assemble import Spec, check_overrides, known_revisions, load_revision, normalise
 from codegen.errors import CodegenError
-from codegen.upstream import import_documents
+from codegen.generating.parse.normalise import normalise
+from codegen.importing.importer import import_documents
+from codegen.revisions import shipped_revision
+from codegen.specs import tables
+from codegen.specs.assemble import Spec, check_overrides, known_revisions, load_revision
 
 REVISION = "2026-04-15"
 
@@ -84,8 +87,9 @@ def test_a_file_must_hold_its_own_operation(two: Path) -> None:
 
 
 def overrides(two: Path, text: str) -> Spec:
+    """As of the shipped revision, which overrides must fit."""
     (two / "overrides.toml").write_text(text, encoding="utf-8")
-    return load_revision(two, REVISION)
+    return load_revision(two, REVISION, strict=True)
 
 
 def test_later_overrides_win_and_lists_grow(two: Path) -> None:
@@ -135,6 +139,115 @@ def test_an_expectation_that_no_longer_holds(two: Path) -> None:
     text = '[[override]]\nwhy = "because"\noperations = ["get_notes"]\nexpect = { summary = "Old" }\nset = { x-a = 1 }'
     with pytest.raises(CodegenError, match=r"get_notes is expected to have summary = 'Old'.*upstream changed.*because"):
         overrides(two, text)
+
+
+def test_elsewhere_what_does_not_fit_is_left_out_and_told(two: Path) -> None:
+    text = """
+        [[override]]
+        why = "because"
+        operations = ["get_notes"]
+        expect = { summary = "Old" }
+        set = { x-a = 1 }
+        [[override]]
+        why = "as well"
+        operations = ["get_notes"]
+        set = { x-b = 1 }
+        add.x-parameter-limits = [{ parameter = "include", value = "x", resource = "note", burst = "1/s", steady = "1/m" }]
+        [[union]]
+        why = "because"
+        schema = "Note"
+        property = "zeta"
+        beside = "description"
+        values = { a = "Gone" }
+        [[union]]
+        why = "because"
+        schema = "NotHere"
+        property = "zeta"
+        beside = "description"
+        values = { a = "Gone" }
+        """
+    (two / "overrides.toml").write_text(text, encoding="utf-8")
+    assert shipped_revision() != REVISION
+    spec = load_revision(two, REVISION)
+    found = spec.operations["get_notes"]
+    assert ("x-a" in found, found["x-b"], found["x-parameter-limits"]) == (False, 1, [])
+    told = [text.partition("overrides.toml")[2] for text in spec.skipped]
+    assert [text.partition(": ")[0] for text in told] == [" at /override/0", "", " at /union/0"]
+    assert "has a limit for include=x" in told[1]
+    for wrong in (text, text.replace("[[override]]", "[[resource]]", 1)):
+        with pytest.raises(CodegenError):
+            overrides(two, wrong)
+
+
+def test_a_name_means_the_family(document: dict[str, Any], tmp_path: Path) -> None:
+    """A beta, and what has a new name and the old one as an alias; but not where another operation has that name."""
+    update = document["paths"]["/api/notes/{id}"].pop("patch")
+    for number, (name, aliases) in enumerate(
+        [("get_notes_beta", []), ("list_tags", ["get_tags"]), ("get_lists", []), ("all_lists", ["get_lists"]),
+         ("find_flows_beta", ["get_flows_beta"]), ("get_forms", []), ("get_forms_beta", [])]
+    ):  # fmt: skip
+        found = {**update, "operationId": name, "parameters": [], "x-klaviyo-operation-aliases": aliases}
+        document["paths"][f"/api/x{number}"] = {"get": found}
+    document["paths"].pop("/api/notes/{id}")
+    (tmp_path / "a.json").write_text(json.dumps(document), encoding="utf-8")
+    specs = tmp_path / "specs"
+    specs.mkdir()
+    names = ["get_notes", "get_tags", "get_lists", "get_flows", "get_forms"]
+    text = f'[[override]]\nwhy = "x"\noperations = {json.dumps(names)}\nset = {{ x-a = 1 }}'
+    (specs / "overrides.toml").write_text(text, encoding="utf-8")
+    import_documents(tmp_path / "a.json", REVISION, specs)
+    found = load_revision(specs, REVISION).operations
+    assert [name for name in found if "x-a" in found[name]] == [
+        "find_flows_beta", "get_forms", "get_lists", "get_notes_beta", "list_tags",
+    ]  # fmt: skip
+    check_overrides(specs)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "revisions"),
+    [
+        ("2026-04-15", None, ["2026-04-15", "2026-04-15.pre", "2026-07-15"]),
+        (None, "2026-04-15", ["2026-01-15", "2026-04-15", "2026-04-15.pre"]),
+        ("2026-04-15.pre", "2026-04-15.pre", ["2026-04-15.pre"]),
+        (None, None, ["2026-01-15", "2026-04-15", "2026-04-15.pre", "2026-07-15"]),
+    ],
+)
+def test_periods(since: str | None, until: str | None, revisions: list[str], tmp_path: Path) -> None:
+    given = {key: bound for key, bound in (("since", since), ("until", until)) if bound is not None}
+    found = tables.period(given, tmp_path, "")
+    assert [
+        name for name in ("2026-01-15", "2026-04-15", "2026-04-15.pre", "2026-07-15") if found.covers(name)
+    ] == revisions
+
+
+@pytest.mark.parametrize(
+    ("table", "rest"),
+    [
+        ("override", 'operations = ["get_notes"]\nset = { x-a = 1 }'),
+        ("ignore", 'pattern = "x"'),
+        ("resource", 'type = "note"'),
+        ("union", 'schema = "Note"\nproperty = "zeta"\nbeside = "description"\nvalues = {}'),
+    ],
+)
+@pytest.mark.parametrize(
+    ("bounds", "problem"),
+    [
+        ('since = "soon"', "since: 'soon' is no revision"),
+        ("until = 2026-04-15", "until must be text"),
+        ('since = "2026-07-15"\nuntil = "2026-04-15"', "since is later than until"),
+    ],
+)
+def test_periods_that_are_none(
+    table: str, rest: str, bounds: str, problem: str, two: Path, document: dict[str, Any]
+) -> None:
+    """Of all kinds; and an import refuses them before it writes."""
+    (two / "overrides.toml").write_text(f'[[{table}]]\nwhy = "x"\n{rest}\n{bounds}', encoding="utf-8")
+    before = {path: path.read_bytes() for path in two.rglob("*.json")}
+    document["paths"]["/api/notes/{id}"]["patch"]["summary"] = "Other"
+    (two.parent / "a.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(CodegenError, match=problem):
+        import_documents(two.parent / "a.json", REVISION, two)
+    assert {path: path.read_bytes() for path in two.rglob("*.json")} == before
 
 
 def test_an_override_that_hits_nothing_in_any_revision(two: Path) -> None:

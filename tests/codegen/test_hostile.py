@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import json
@@ -15,7 +16,8 @@ import pytest
 from codegen.__main__ import main
 from codegen.names import module_name, python_name
 from klaviyo_async import Klaviyo
-from klaviyo_async.model import UNSET, Model, UnknownModel
+from klaviyo_async._model import Model, UnknownModel
+from klaviyo_async.pages import records_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -241,18 +243,18 @@ def test_the_good_document_is_good(generate: Any) -> None:
 
 
 def test_property_names_are_data(generate: Any) -> None:
-    for text in TEXTS:
-        spec = document()
-        attributes(spec)[text] = {"type": "string"}
-        found = accepted(generate(spec))
-        note = round_trip(
-            found.models.NoteResource, {"type": "note", "id": "1", "attributes": {text: "x", "name": "y"}}
-        )
-        (field,) = (
-            each for each in attrs.fields(type(note.attributes)) if each.name not in {"name", "additional_properties"}
-        )
-        assert getattr(note.attributes, field.name) == "x"
-        assert field.name.isidentifier()
+    spec = document()
+    for number, text in enumerate(TEXTS):  # each in a schema of its own, since some share a Python name
+        properties = {text: {"type": "string"}, "name": {"type": "string"}}
+        schemas(spec)[f"Holder{number}"] = {"type": "object", "properties": properties}
+        attributes(spec)[f"holder{number}"] = {"$ref": f"{REF}Holder{number}"}
+    found = accepted(generate(spec))
+    for number, text in enumerate(TEXTS):
+        holder = round_trip(getattr(found.models, f"Holder{number}"), {text: "x", "name": "y"})
+        fields = [each.name for each in attrs.fields(type(holder))]
+        (field,) = (each for each in fields if each not in {"name", "additional_properties"})
+        assert getattr(holder, field) == "x"
+        assert field.isidentifier()
 
 
 def test_enum_values_are_data(generate: Any) -> None:
@@ -292,18 +294,25 @@ def test_constants_decide_unions_whatever_is_in_them(generate: Any) -> None:
 
 
 def test_summaries_and_scopes_are_text(generate: Any) -> None:
-    for text in TEXTS:
+    spec = document()
+    good = operation(spec)
+    blank = [text for text in TEXTS if not text.strip()]
+    texts = {f"get_notes_{number}": text for number, text in enumerate(text for text in TEXTS if text not in blank)}
+    for name, text in texts.items():
+        of_text = {"operationId": name, "summary": text, "x-klaviyo-scopes": [text]}
+        spec["paths"][f"/api/{name}"] = {"get": copy.deepcopy(good) | of_text}
+    found = accepted(generate(spec))
+    for name, text in texts.items():
+        assert (found.operations[name].summary, found.operations[name].scopes) == (text, (text,))
+        assert f"`GET /api/{name}`" in inspect.getdoc(found.function(name))
+        assert "49" not in inspect.getdoc(found.function(name))
+    for text in blank:
         spec = document()
-        operation(spec)["summary"] = text
-        operation(spec)["x-klaviyo-scopes"] = [text]
+        operation(spec).update({"summary": text, "x-klaviyo-scopes": [text]})
         found = generate(spec)
-        if isinstance(found, str):
-            assert text in {"", " "}
-            continue
-        assert found.operations["get_notes"].summary in {text, "get_notes"}
-        assert found.operations["get_notes"].scopes == (text,)
-        assert "`GET /api/notes`" in inspect.getdoc(found.function("get_notes"))
-        assert "49" not in inspect.getdoc(found.function("get_notes"))
+        if not isinstance(found, str):
+            assert found.operations["get_notes"].summary in {text, "get_notes"}
+            assert found.operations["get_notes"].scopes == (text,)
 
 
 def test_sort_keys_and_fieldsets_and_filter_values_are_data(generate: Any) -> None:
@@ -332,9 +341,7 @@ def test_operation_ids_are_names_of_functions(generate: Any, text: str) -> None:
     spec = document()
     operation(spec)["operationId"] = text
     found = generate(spec)
-    if text == "self":
-        refused(found, "the engine lost self")
-    elif isinstance(found, str):
+    if isinstance(found, str):
         refused(found, "operationId", "/paths/~1api~1notes/get", "document.json")
     else:
         assert text.isidentifier()
@@ -367,6 +374,10 @@ def test_schema_names_are_names_of_classes(generate: Any, text: str) -> None:
     pointer = REF + text.replace("~", "~0").replace("/", "~1")
     attributes(spec)["odd"] = {"$ref": pointer}
     found = generate(spec)
+    if text in {"foo", "Foo_Bar"}:
+        # The engine would call them otherwise; they are names of classes all the same.
+        assert round_trip(getattr(accepted(found).models, text), {"x": "y"}).x == "y"
+        return
     refused(found, "/components/schemas" if "odd" not in str(found) else "document.json")
 
 
@@ -421,7 +432,7 @@ def test_schemas_called_like_what_the_package_needs_itself(generate: Any, name: 
         is type(decoded.either)
         is found.models.NoteResource
     )
-    assert cls().when is UNSET
+    assert getattr(cls(), "when") is None  # noqa: B009 - for type checkers a Model
     value = {"type": "note", "id": "1", "attributes": {"odd": odd, "odds": [odd], "time": "2026-01-02T03:04:05Z"}}
     whole = round_trip(found.models.NoteResource, value)
     assert type(whole.attributes.odds[0]) is cls
@@ -497,7 +508,13 @@ def test_properties_that_share_a_python_name(generate: Any, first: str, second: 
     spec = document()
     schemas(spec)["Odd"] = {"type": "object", "properties": {first: {"type": "string"}, second: {"type": "string"}}}
     attributes(spec)["odd"] = {"$ref": f"{REF}Odd"}
-    refused(generate(spec), "/components/schemas/Odd", "share the Python name", f"specs/{REVISION}")
+    found = accepted(generate(spec))
+    value = {first: "1", second: "2"}
+    odd = round_trip(found.models.Odd, value)
+    names = [each.name for each in attrs.fields(type(odd)) if each.name != "additional_properties"]
+    assert [getattr(odd, name) for name in names] == ["1", "2"]
+    # The second in the document's order has an underscore more.
+    assert names[1] == f"{names[0]}_"
 
 
 @pytest.mark.parametrize(
@@ -589,8 +606,9 @@ async def test_a_path_parameter_called_like_the_table(generate: Any) -> None:
         operation(spec, method)["parameters"].append(parameter)
     found = accepted(generate(spec))
     async with Klaviyo("pk_test") as klaviyo:
-        pages = found.function("get_notes")(klaviyo, "x")
-    assert type(pages).__name__ == "Pages"
+        with pytest.warns(RuntimeWarning, match="get_notes was never awaited"):
+            kind = type(found.function("get_notes")(klaviyo, "x"))
+    assert kind.__name__ == "Pages"
 
 
 # --- aliases
@@ -650,3 +668,67 @@ def test_a_schema_that_holds_itself(generate: Any) -> None:
         value = {"name": "branch", "children": [value, {"name": "x"}], "parent": {"name": "up"}}
     round_trip(found.models.Tree, value)
     found.models.Tree.preload()
+
+
+# --- what the next revision may bring
+
+
+def test_schemas_that_are_neither_objects_nor_enums(generate: Any) -> None:
+    """They are written out where they are used."""
+    spec = document()
+    schemas(spec).update(
+        {
+            "Email": {"type": "string", "format": "email"},
+            "Emails": {"type": "array", "items": {"$ref": f"{REF}Email"}},
+            "Anything": {"type": "array"},
+            "Pin": {"type": "object", "properties": {"x": {"type": "number"}}},
+            "Either": {"oneOf": [{"type": "string"}, {"$ref": f"{REF}Pin"}]},
+            "Same": {"$ref": f"{REF}Pin"},
+        }
+    )
+    for name in ("Email", "Emails", "Anything", "Either", "Same"):
+        attributes(spec)[name.lower()] = {"$ref": REF + name}
+    found = accepted(generate(spec))
+    given = {"email": "a@b.c", "emails": ["d@e.f"], "anything": [1, {"x": 2}], "either": {"x": 1.5}, "same": {"x": 2.5}}
+    note = round_trip(found.models.NoteResource, {"type": "note", "id": "1", "attributes": given}).attributes
+    assert (note.emails, note.anything, note.either.x, note.same.x) == (["d@e.f"], [1, {"x": 2}], 1.5, 2.5)
+
+
+def test_a_list_operation_whose_document_says_one_object(generate: Any) -> None:
+    spec = document()
+    cursor = {"name": "page[cursor]", "in": "query", "schema": {"type": "string"}}
+    operation(spec)["parameters"].append(cursor)
+    schemas(spec)["GetNoteResponseCollection"]["properties"]["data"] = {"$ref": f"{REF}NoteResource"}
+    found = accepted(generate(spec))
+    assert found.operations["get_notes"].pagination.style == "cursor"
+    page = found.models.GetNoteResponseCollection.from_dict({"data": {"type": "note", "id": "1", "attributes": {}}})
+    assert [each.id for each in records_of(page, ("data",))] == ["1"]
+
+
+def test_an_id_beside_the_one_of_the_path(generate: Any) -> None:
+    spec = document()
+    ((path, item),) = spec["paths"].items()
+    post = item.pop("post")
+    post["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    spec["paths"][f"{path}/{{id}}/clone/"] = {"post": post}
+    data = schemas(spec)["NoteCreateQuery"]["properties"]["data"]
+    data["properties"]["id"] = {"type": "string"}
+    data["required"].append("id")
+    found = accepted(generate(spec))
+    made = found.operations["create_note"]
+    assert (made.path, made.body.resource.id_keyword) == (f"{path}/{{id}}/clone/", "id_")
+    assert {"id", "id_", "name"} <= inspect.signature(found.function("create_note")).parameters.keys()
+
+
+def test_bodies_and_successes_that_stand_in_their_operation(generate: Any) -> None:
+    spec = document()
+    post = operation(spec, "post")
+    body, success = (
+        {"type": "object", "properties": {"data": {"$ref": f"{REF}NoteResource"}}, "required": ["data"]} for _ in "12"
+    )
+    post["requestBody"]["content"]["application/vnd.api+json"]["schema"] = body
+    post["responses"]["201"]["content"]["application/vnd.api+json"]["schema"] = success
+    found = accepted(generate(spec))
+    made = found.operations["create_note"]
+    for name in (made.body.model, made.response):
+        round_trip(getattr(found.models, name), {"data": {"type": "note", "id": "1", "attributes": {"name": "a"}}})

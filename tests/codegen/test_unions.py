@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from codegen import unions
-from codegen.assemble import load_revision
 from codegen.errors import CodegenError
+from codegen.specs import unions
+from codegen.specs.assemble import load_revision
 from klaviyo_async import REVISION, models
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
@@ -34,7 +34,7 @@ def applied(text: str, tmp_path: Path) -> dict[str, Any]:
     file = tmp_path / "overrides.toml"
     file.write_text(text, encoding="utf-8")
     made = document()
-    unions.apply(made, file)
+    unions.apply(made, file, "2026-04-15")
     found: dict[str, Any] = made["components"]["schemas"]
     return found
 
@@ -47,7 +47,7 @@ def test_the_union_is_told_what_decides_it(tmp_path: Path) -> None:
 def test_a_schema_that_a_revision_does_not_have_is_none_of_its_business(tmp_path: Path) -> None:
     assert applied(GOOD.replace("Message", "Gone"), tmp_path) == document()["components"]["schemas"]
     made = document()
-    unions.apply(made, tmp_path / "there is no such file")
+    unions.apply(made, tmp_path / "there is no such file", "2026-04-15")
     assert made == document()
 
 
