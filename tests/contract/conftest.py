@@ -12,7 +12,8 @@ import pytest
 from klaviyo_async import Klaviyo
 from klaviyo_async.testing import FakeKlaviyo
 from klaviyo_async.testing.plugin import fake_klaviyo  # noqa: F401 - where the package is not installed, no plugin gives it
-from tests.contract.wire import ROOT, Server
+from tests.contract.wire import ROOT
+from tests.support.servers import WebServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -25,15 +26,15 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    made = Server()
+async def server() -> AsyncIterator[WebServer]:
+    made = WebServer()
     await made.start()
     yield made
     await made.stop()
 
 
 @pytest.fixture
-async def client(server: Server) -> AsyncIterator[Klaviyo]:
+async def client(server: WebServer) -> AsyncIterator[Klaviyo]:
     """A client of the bare server, with the default limiter left out."""
     async with Klaviyo("pk_contract_key", base_url=server.url, limiter=False, timeout=5) as made:
         yield made
@@ -59,7 +60,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def nap(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr("klaviyo_async.session.sleep", nap)
+    monkeypatch.setattr("klaviyo_async._http.session.sleep", nap)
     return slept
 
 

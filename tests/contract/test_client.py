@@ -1,4 +1,4 @@
-"""API.md section 1: the client."""
+"""docs/contract.md, section 1: the client."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from klaviyo_async import (
     Unauthorized,
 )
 from klaviyo_async.testing import FakeKlaviyo
-from tests.contract.wire import Server, document, errors
+from tests.contract.wire import errors
+from tests.support.servers import WebServer, document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,18 +66,18 @@ async def test_the_first_example(fake: FakeKlaviyo) -> None:
     assert len(page.data) == 3
 
 
-async def test_without_a_key_it_reads_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_key_it_reads_the_environment(server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KLAVIYO_API_KEY", "pk_from_environment")
     async with Klaviyo(base_url=server.url) as klaviyo:
         await klaviyo.accounts.get_accounts()
-    assert server.asked[0].headers["Authorization"] == "Klaviyo-API-Key pk_from_environment"
+    assert server.requests[0].headers["Authorization"] == "Klaviyo-API-Key pk_from_environment"
 
 
-async def test_the_argument_wins_over_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_argument_wins_over_the_environment(server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KLAVIYO_API_KEY", "pk_from_environment")
     async with Klaviyo("pk_given", base_url=server.url) as klaviyo:
         await klaviyo.accounts.get_accounts()
-    assert server.asked[0].headers["Authorization"] == "Klaviyo-API-Key pk_given"
+    assert server.requests[0].headers["Authorization"] == "Klaviyo-API-Key pk_given"
 
 
 @pytest.mark.parametrize("value", [None, "", "   "])
@@ -101,13 +102,13 @@ def test_an_empty_key_is_no_key() -> None:
         lambda: "Klaviyo-API-Key pk_plain",
     ],
 )
-async def test_auth_is_anything_that_gives_the_header(server: Server, auth: Any) -> None:
+async def test_auth_is_anything_that_gives_the_header(server: WebServer, auth: Any) -> None:
     async with Klaviyo(auth=auth, base_url=server.url) as klaviyo:
         await klaviyo.accounts.get_accounts()
-    assert server.asked[0].headers["Authorization"] == "Klaviyo-API-Key pk_plain"
+    assert server.requests[0].headers["Authorization"] == "Klaviyo-API-Key pk_plain"
 
 
-async def test_auth_is_asked_asynchronously(server: Server) -> None:
+async def test_auth_is_asked_asynchronously(server: WebServer) -> None:
     class Vault:
         async def authorize(self) -> str:
             await asyncio.sleep(0)
@@ -115,19 +116,19 @@ async def test_auth_is_asked_asynchronously(server: Server) -> None:
 
     async with Klaviyo(auth=Vault(), base_url=server.url) as klaviyo:
         await klaviyo.accounts.get_accounts()
-    assert server.asked[0].headers["Authorization"] == "Bearer from-the-vault"
+    assert server.requests[0].headers["Authorization"] == "Bearer from-the-vault"
 
 
-async def test_every_request_has_the_revision_and_a_user_agent(server: Server) -> None:
+async def test_every_request_has_the_revision_and_a_user_agent(server: WebServer) -> None:
     async with Klaviyo("pk_1", base_url=server.url) as klaviyo:
         await klaviyo.accounts.get_accounts()
     async with Klaviyo("pk_1", base_url=server.url, revision="2026-01-15") as klaviyo:
         await klaviyo.accounts.get_accounts()
-    assert [request.headers["revision"] for request in server.asked] == [klaviyo_async.REVISION, "2026-01-15"]
-    assert klaviyo_async.__version__ in server.asked[0].headers["User-Agent"]
+    assert [request.headers["revision"] for request in server.requests] == [klaviyo_async.REVISION, "2026-01-15"]
+    assert klaviyo_async.__version__ in server.requests[0].headers["User-Agent"]
 
 
-async def test_timeout_is_for_one_attempt(server: Server, naps: list[float]) -> None:
+async def test_timeout_is_for_one_attempt(server: WebServer, naps: list[float]) -> None:
     async def slow(_: web.Request) -> int:
         await asyncio.sleep(3)
         return 500
@@ -136,10 +137,10 @@ async def test_timeout_is_for_one_attempt(server: Server, naps: list[float]) -> 
     async with Klaviyo("pk_1", base_url=server.url, limiter=False, timeout=0.05, max_retries=2) as klaviyo:
         with pytest.raises(RequestTimeout):
             await klaviyo.accounts.get_accounts()
-        assert len(server.asked) == 3
+        assert len(server.requests) == 3
         with pytest.raises(RequestTimeout):
             await klaviyo.accounts.get_accounts(options=RequestOptions(max_retries=0))
-        assert len(server.asked) == 4
+        assert len(server.requests) == 4
     async with Klaviyo(
         "pk_1", base_url=server.url, limiter=False, timeout=aiohttp.ClientTimeout(total=0.05), max_retries=0
     ) as klaviyo:
@@ -153,7 +154,7 @@ def test_a_timeout_is_never_infinite_by_accident(timeout: Any) -> None:
         Klaviyo("pk_1", timeout=timeout)
 
 
-async def test_a_callers_session_is_used_and_never_closed(server: Server) -> None:
+async def test_a_callers_session_is_used_and_never_closed(server: WebServer) -> None:
     started = []
     tracing = aiohttp.TraceConfig()
 
@@ -169,14 +170,19 @@ async def test_a_callers_session_is_used_and_never_closed(server: Server) -> Non
     assert started == [1]
 
 
-async def test_its_own_session_is_opened_lazily_and_closed(server: Server) -> None:
+def open_sessions() -> set[aiohttp.ClientSession]:
+    return {thing for thing in gc.get_objects() if type(thing) is aiohttp.ClientSession and not thing.closed}
+
+
+async def test_its_own_session_is_opened_lazily_and_closed(server: WebServer) -> None:
+    others = open_sessions()  # what interrupted loops of earlier tests left
     klaviyo = Klaviyo("pk_1", base_url=server.url)
-    assert not [thing for thing in gc.get_objects() if type(thing) is aiohttp.ClientSession and not thing.closed]
+    assert open_sessions() <= others
     await klaviyo.accounts.get_accounts()
-    assert [thing for thing in gc.get_objects() if type(thing) is aiohttp.ClientSession and not thing.closed]
+    (own,) = open_sessions() - others
     await klaviyo.close()
     await klaviyo.close()
-    assert not [thing for thing in gc.get_objects() if type(thing) is aiohttp.ClientSession and not thing.closed]
+    assert own not in open_sessions()
     with pytest.raises(KlaviyoError):
         await klaviyo.accounts.get_accounts()
     with pytest.raises(KlaviyoError):
@@ -200,7 +206,7 @@ def test_made_outside_of_a_loop_and_used_in_several() -> None:
         asyncio.run(end())
 
 
-async def test_closing_ends_calls_under_way(server: Server) -> None:
+async def test_closing_ends_calls_under_way(server: WebServer) -> None:
     arrived = asyncio.Event()
 
     async def hang(_: web.Request) -> int:
@@ -222,7 +228,7 @@ async def _first_page(klaviyo: Klaviyo) -> Any:
     return await klaviyo.profiles.get_profiles()
 
 
-async def test_cancelling_a_call_raises_nothing_but_cancelled(server: Server) -> None:
+async def test_cancelling_a_call_raises_nothing_but_cancelled(server: WebServer) -> None:
     arrived = asyncio.Event()
 
     async def hang(_: web.Request) -> int:
@@ -241,7 +247,7 @@ async def test_cancelling_a_call_raises_nothing_but_cancelled(server: Server) ->
         assert (await klaviyo.profiles.get_profiles()).data == []
 
 
-async def test_middlewares_see_every_attempt_and_4xx_as_responses(server: Server, naps: list[float]) -> None:
+async def test_middlewares_see_every_attempt_and_4xx_as_responses(server: WebServer, naps: list[float]) -> None:
     left = [503, 429]
     server.handler = lambda _: errors(left.pop()) if left else document({"data": []})
     seen: list[tuple[str, int, int]] = []
@@ -261,7 +267,7 @@ async def test_middlewares_see_every_attempt_and_4xx_as_responses(server: Server
         assert seen[-1] == ("GET", 1, 404)
 
 
-async def test_a_request_is_immutable_and_can_be_replaced(server: Server) -> None:
+async def test_a_request_is_immutable_and_can_be_replaced(server: WebServer) -> None:
     async def mark(request: Any, call_next: Any) -> Any:
         with pytest.raises((AttributeError, TypeError)):
             request.method = "POST"
@@ -276,11 +282,11 @@ async def test_a_request_is_immutable_and_can_be_replaced(server: Server) -> Non
 
     async with Klaviyo(KEY, base_url=server.url, middlewares=[mark, body]) as klaviyo:
         await klaviyo.profiles.get_profiles()
-    assert server.asked[0].headers["X-Trace"] == "abc"
-    assert server.asked[0].headers["Authorization"] == f"Klaviyo-API-Key {KEY}"
+    assert server.requests[0].headers["X-Trace"] == "abc"
+    assert server.requests[0].headers["Authorization"] == f"Klaviyo-API-Key {KEY}"
 
 
-async def test_max_wait_on_retry_after(server: Server) -> None:
+async def test_max_wait_on_retry_after(server: WebServer) -> None:
     server.handler = lambda _: errors(429, "throttled", {"Retry-After": "30"})
     async with Klaviyo("pk_max_wait", base_url=server.url, max_wait=0.5) as klaviyo:
         before = asyncio.get_running_loop().time()
@@ -288,7 +294,7 @@ async def test_max_wait_on_retry_after(server: Server) -> None:
             await klaviyo.profiles.get_profiles()
         assert asyncio.get_running_loop().time() - before < 0.5
     assert 25 < caught.value.seconds < 35
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 async def test_max_wait_on_the_limiter() -> None:
@@ -300,7 +306,7 @@ async def test_max_wait_on_the_limiter() -> None:
         with pytest.raises(RateLimitWait) as caught:
             await klaviyo.lists.get_list(made.data.id, additional_fields=fields)
         assert 0 < caught.value.seconds <= 3
-        assert fake.answers[429] == 0
+        assert fake.responses[429] == 0
 
 
 async def test_company_id_is_for_the_client_side_operations(fake: FakeKlaviyo) -> None:
@@ -319,7 +325,7 @@ async def test_company_id_is_for_the_client_side_operations(fake: FakeKlaviyo) -
     assert "authorization" not in {name.lower() for name in sent.headers}
 
 
-async def test_a_client_with_company_id_alone(server: Server) -> None:
+async def test_a_client_with_company_id_alone(server: WebServer) -> None:
     async with Klaviyo(company_id="AbC123", base_url=server.url) as klaviyo:
         server.handler = lambda _: web.Response(status=202)
         result = await klaviyo.client.create_client_event(
@@ -329,19 +335,19 @@ async def test_a_client_with_company_id_alone(server: Server) -> None:
             company_id="XyZ987",
         )
         assert result is None
-        assert server.asked[0].query["company_id"] == "XyZ987"
+        assert server.requests[0].query["company_id"] == "XyZ987"
         with pytest.raises(ConfigurationError):
             await klaviyo.profiles.get_profiles()
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
 
-async def test_client_operations_without_company_id_say_so(server: Server) -> None:
+async def test_client_operations_without_company_id_say_so(server: WebServer) -> None:
     async with Klaviyo("pk_1", base_url=server.url) as klaviyo:
         with pytest.raises(KlaviyoError, match="company_id"):
             await klaviyo.client.create_client_event(
                 metric={"name": "Viewed Product"}, profile={"email": "sarah@example.com"}, properties={}
             )
-    assert not server.asked
+    assert not server.requests
 
 
 def _deep(value: Any, depth: int = 0, seen: set[int] | None = None) -> str:
@@ -364,7 +370,7 @@ def _deep(value: Any, depth: int = 0, seen: set[int] | None = None) -> str:
 
 
 async def test_a_key_shows_in_no_repr_log_error_or_traceback(
-    server: Server, caplog: pytest.LogCaptureFixture, naps: list[float]
+    server: WebServer, caplog: pytest.LogCaptureFixture, naps: list[float]
 ) -> None:
     caplog.set_level(logging.DEBUG)
     failing: list[Callable[[web.Request], Any]] = [
@@ -397,7 +403,7 @@ async def test_a_key_shows_in_no_repr_log_error_or_traceback(
     assert not [text for text in shown if KEY in text]
 
 
-async def test_an_oauth_token_shows_nowhere(server: Server) -> None:
+async def test_an_oauth_token_shows_nowhere(server: WebServer) -> None:
     secrets = ["the-client-secret", "the-refresh-token", "the-access-token"]
     auth = OAuth("id", "the-client-secret", refresh_token="the-refresh-token", token_url=f"{server.url}/oauth/token")
     server.handler = lambda request: (
@@ -475,14 +481,14 @@ async def test_nobody_there_is_connection_failed(naps: list[float]) -> None:
     assert len(naps) == 1
 
 
-async def test_request_reaches_what_the_spec_does_not_have(server: Server, naps: list[float]) -> None:
+async def test_request_reaches_what_the_spec_does_not_have(server: WebServer, naps: list[float]) -> None:
     async with Klaviyo("pk_1", base_url=server.url, company_id="AbC123") as klaviyo:
         server.handler = lambda _: {"data": [{"type": "thing", "id": "1"}]}
         found = await klaviyo.request("GET", "/api/things", params={"page[size]": 5, "filter": 'equals(name,"a b")'})
         assert found == {"data": [{"type": "thing", "id": "1"}]}
-        assert server.asked[-1].headers["Authorization"] == "Klaviyo-API-Key pk_1"
-        assert server.asked[-1].headers["revision"] == klaviyo_async.REVISION
-        assert dict(server.asked[-1].query) == {"page[size]": "5", "filter": 'equals(name,"a b")'}
+        assert server.requests[-1].headers["Authorization"] == "Klaviyo-API-Key pk_1"
+        assert server.requests[-1].headers["revision"] == klaviyo_async.REVISION
+        assert dict(server.requests[-1].query) == {"page[size]": "5", "filter": 'equals(name,"a b")'}
         server.handler = lambda _: web.Response(status=204)
         assert await klaviyo.request("POST", "/api/things", json={"data": {"type": "thing"}}) is None
         assert server.json == {"data": {"type": "thing"}}
@@ -493,24 +499,24 @@ async def test_request_reaches_what_the_spec_does_not_have(server: Server, naps:
         with pytest.raises(klaviyo_async.Conflict) as caught:
             await klaviyo.request("POST", "/api/things", json={})
         assert caught.value.duplicate_profile_id == "01H"
-        await_count = len(server.asked)
+        await_count = len(server.requests)
         with pytest.raises(KlaviyoError):
             await klaviyo.request("GET", "https://evil.example/api/things")
-        assert len(server.asked) == await_count
+        assert len(server.requests) == await_count
 
 
-async def test_options_override_the_client_for_one_call(server: Server, naps: list[float]) -> None:
+async def test_options_override_the_client_for_one_call(server: WebServer, naps: list[float]) -> None:
     server.handler = lambda _: errors(503)
     async with Klaviyo("pk_1", base_url=server.url, max_retries=3) as klaviyo:
         options = RequestOptions(timeout=1.0, max_retries=0, max_wait=1.0, headers={"X-Mine": "1"}, priority="bulk")
         with pytest.raises(klaviyo_async.ServerError):
             await klaviyo.profiles.get_profiles(options=options)
-        assert len(server.asked) == 1
-        assert server.asked[0].headers["X-Mine"] == "1"
+        assert len(server.requests) == 1
+        assert server.requests[0].headers["X-Mine"] == "1"
         with pytest.raises(klaviyo_async.ServerError):
             await klaviyo.profiles.get_profiles()
-        assert len(server.asked) == 5
-        assert "X-Mine" not in server.asked[1].headers
+        assert len(server.requests) == 5
+        assert "X-Mine" not in server.requests[1].headers
 
 
 async def test_a_refused_and_a_broken_key_are_told_before_sending() -> None:
@@ -521,7 +527,7 @@ async def test_a_refused_and_a_broken_key_are_told_before_sending() -> None:
 
 
 @pytest.mark.parametrize("options", [{"timeout": 1}, 5, "x"])
-async def test_options_that_are_none(server: Server, options: Any) -> None:
+async def test_options_that_are_none(server: WebServer, options: Any) -> None:
     async with Klaviyo("pk_1", base_url=server.url) as klaviyo:
         with pytest.raises(TypeError, match="RequestOptions"):
             klaviyo.profiles.get_profiles(options=options)
@@ -531,7 +537,7 @@ async def test_options_that_are_none(server: Server, options: Any) -> None:
             await klaviyo.request("GET", "/api/profiles", options=options)
 
 
-async def test_a_private_key_is_never_a_company(server: Server) -> None:
+async def test_a_private_key_is_never_a_company(server: WebServer) -> None:
     """It would stand in the URL of a request that anybody may read."""
     with pytest.raises(ConfigurationError):
         Klaviyo("pk_1", company_id=KEY)
@@ -543,21 +549,21 @@ async def test_a_private_key_is_never_a_company(server: Server) -> None:
             with pytest.raises(KlaviyoError) as caught:
                 await klaviyo.request("GET", path, params=params)
             assert KEY not in str(caught.value)
-        assert not server.asked
+        assert not server.requests
         await klaviyo.request("GET", "/client/reviews")
-        assert "Authorization" not in server.asked[0].headers
-        assert server.asked[0].query["company_id"] == "AbC123"
+        assert "Authorization" not in server.requests[0].headers
+        assert server.requests[0].query["company_id"] == "AbC123"
 
 
 @pytest.mark.parametrize("value", [None, 5, b"Bearer x", "", "Bearer a\r\nX: y"])
-async def test_an_auth_that_gives_no_header(server: Server, value: Any) -> None:
+async def test_an_auth_that_gives_no_header(server: WebServer, value: Any) -> None:
     async def authorize() -> Any:
         return value
 
     async with Klaviyo(auth=authorize, base_url=server.url) as klaviyo:
         with pytest.raises(ConfigurationError):
             await klaviyo.profiles.get_profiles()
-    assert not server.asked
+    assert not server.requests
 
 
 async def test_clients_of_one_auth_object_share_the_limits() -> None:
@@ -575,4 +581,4 @@ async def test_clients_of_one_auth_object_share_the_limits() -> None:
         await asyncio.gather(
             *(_first_page(client) for client in (one, two, three) for _ in range(40)),
         )
-        assert fake.answers[429] == 0
+        assert fake.responses[429] == 0

@@ -1,4 +1,4 @@
-"""API.md section 10: `python -m codegen`."""
+"""docs/contract.md, section 10: `python -m codegen`."""
 
 from __future__ import annotations
 

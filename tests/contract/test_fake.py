@@ -1,4 +1,4 @@
-"""API.md section 10: FakeKlaviyo, as those see it who test their own programs with it."""
+"""docs/contract.md, section 10: FakeKlaviyo, as those see it who test their own programs with it."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ async def test_it_limits() -> None:
         calls = (klaviyo.accounts.get_account("x", options=RequestOptions(max_retries=0)) for _ in range(10))
         found = await asyncio.gather(*calls, return_exceptions=True)
         assert any(isinstance(one, RateLimited) for one in found)
-        assert fake.answers[429] >= 7
+        assert fake.responses[429] >= 7
 
 
 async def test_it_injects_faults(fake: FakeKlaviyo) -> None:

@@ -1,4 +1,4 @@
-"""API.md section 3: filter, sort, fields."""
+"""docs/contract.md, section 3: filter, sort, fields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from klaviyo_async import F, Fields, Filter, Klaviyo, KlaviyoError, QueryError, 
 
 if TYPE_CHECKING:
     from klaviyo_async.testing import FakeKlaviyo
-    from tests.contract.wire import Server
+    from tests.support.servers import WebServer
 
 UTC = dt.UTC
 SINCE = dt.datetime(2026, 1, 1, tzinfo=UTC)
@@ -199,7 +199,7 @@ def test_sort_keys_and_fieldsets() -> None:
     } == {"profile": ["email"], "push-token": ["token"]}
 
 
-async def test_all_of_it_on_the_wire(server: Server, client: Klaviyo) -> None:
+async def test_all_of_it_on_the_wire(server: WebServer, client: Klaviyo) -> None:
     query = {
         "filter": 'and(equals(email,"a+b@x.com"),greater-than(created,2026-01-01T00:00:00+00:00))',
         "sort": "-created",
@@ -215,9 +215,9 @@ async def test_all_of_it_on_the_wire(server: Server, client: Klaviyo) -> None:
         (expression, "-created", {"profile": ("email", "created"), "push_token": ["token"]}),
     ):
         await client.profiles.get_profiles(filter=filter_, sort=sort, fields=fields, **common)  # type: ignore[arg-type]
-        assert dict(server.asked[-1].query) == query
-        assert "%2B" in server.asked[-1].rel_url.raw_query_string.upper()
-        assert "+" not in server.asked[-1].rel_url.raw_query_string
+        assert dict(server.requests[-1].query) == query
+        assert "%2B" in server.requests[-1].raw_query.upper()
+        assert "+" not in server.requests[-1].raw_query
 
 
 def test_typed_filters_have_just_what_the_operation_takes() -> None:
@@ -276,7 +276,7 @@ def test_one_class_for_each_filterable_operation() -> None:
     ],
 )
 async def test_checks_before_anything_is_sent(
-    server: Server, client: Klaviyo, facts: dict[str, Any], words: list[str]
+    server: WebServer, client: Klaviyo, facts: dict[str, Any], words: list[str]
 ) -> None:
     with pytest.raises(QueryError) as caught:
         await client.profiles.get_profiles(**facts)
@@ -284,30 +284,30 @@ async def test_checks_before_anything_is_sent(
     assert "get_profiles" in text
     for word in words:
         assert word in text, text
-    assert not server.asked
+    assert not server.requests
     assert isinstance(caught.value, ValueError)
 
 
-async def test_required_parameters(server: Server, client: Klaviyo) -> None:
+async def test_required_parameters(server: WebServer, client: Klaviyo) -> None:
     with pytest.raises((QueryError, TypeError), match="filter"):
         await client.campaigns.get_campaigns()  # type: ignore[call-arg]
     with pytest.raises(QueryError, match=r"messages\.channel"):
         await client.campaigns.get_campaigns(filter=F("name").contains("x"))
     with pytest.raises((QueryError, TypeError), match="filter"):
         await client.coupons.get_coupon_codes()  # type: ignore[call-arg]
-    assert not server.asked
+    assert not server.requests
     await client.campaigns.get_campaigns(filter=F.messages.channel == "email")
     await client.coupons.get_coupon_codes(filter=F("coupon.id") == "10OFF")
-    assert server.asked[-1].query["filter"] == 'equals(coupon.id,"10OFF")'
+    assert server.requests[-1].query["filter"] == 'equals(coupon.id,"10OFF")'
 
 
-async def test_all_problems_at_once(server: Server, client: Klaviyo) -> None:
+async def test_all_problems_at_once(server: WebServer, client: Klaviyo) -> None:
     with pytest.raises(QueryError) as caught:
         await client.profiles.get_profiles(filter=F("emial") == "x", sort="crated", page_size=500)  # type: ignore[arg-type]
     assert all(word in str(caught.value) for word in ("emial", "crated", "500"))
 
 
-async def test_validate_false_lets_through(server: Server, client: Klaviyo) -> None:
+async def test_validate_false_lets_through(server: WebServer, client: Klaviyo) -> None:
     facts: dict[str, Any] = {
         "filter": F("brand_new").contains("x"),
         "sort": "-brand_new",
@@ -318,7 +318,7 @@ async def test_validate_false_lets_through(server: Server, client: Klaviyo) -> N
     await client.profiles.get_profiles(**facts, options=RequestOptions(validate=False))
     async with Klaviyo("pk_1", base_url=server.url, validate=False) as lax:
         await lax.profiles.get_profiles(**facts)
-    for request in server.asked:
+    for request in server.requests:
         assert dict(request.query) == {
             "filter": 'contains(brand_new,"x")',
             "sort": "-brand_new",
@@ -326,12 +326,12 @@ async def test_validate_false_lets_through(server: Server, client: Klaviyo) -> N
             "include": "brand-news",
             "page[size]": "500",
         }
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
-async def test_none_is_not_given(server: Server, client: Klaviyo) -> None:
+async def test_none_is_not_given(server: WebServer, client: Klaviyo) -> None:
     await client.profiles.get_profiles(filter=None, sort=None, fields=None, page_size=None, page_cursor=None)
-    assert not server.asked[0].query_string
+    assert not server.requests[0].raw_query
 
 
 async def test_filters_of_the_metric_aggregates_are_a_list_in_the_body(fake: FakeKlaviyo, klaviyo: Klaviyo) -> None:

@@ -1,4 +1,4 @@
-"""API.md section 8: rate limits."""
+"""docs/contract.md, section 8: rate limits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from klaviyo_async import (
     operations,
 )
 from klaviyo_async.testing import FakeKlaviyo
-from tests.contract.wire import Server, document, errors
+from tests.contract.wire import errors
+from tests.support.servers import WebServer, document
 
 _keys = iter(range(1_000_000))
 
@@ -48,8 +49,8 @@ async def test_alone_it_is_never_answered_429() -> None:
         # get_profiles is 75/s
         await asyncio.gather(*(klaviyo.profiles.get_profiles() for _ in range(100)))
         took = time.monotonic() - begun
-        assert fake.answers[429] == 0
-        assert fake.answers[200] == 103
+        assert fake.responses[429] == 0
+        assert fake.responses[200] == 103
     assert 2 <= took < 6
 
 
@@ -61,8 +62,8 @@ async def test_clients_with_the_same_credentials_share() -> None:
         Klaviyo(auth=ApiKey(same), base_url=fake.url) as two,
     ):
         await asyncio.gather(*(client.profiles.get_profiles() for client in (one, two) for _ in range(60)))
-        assert fake.answers[429] == 0
-        assert fake.answers[200] == 120
+        assert fake.responses[429] == 0
+        assert fake.responses[200] == 120
 
 
 async def test_without_a_limiter_the_server_refuses(naps: list[float]) -> None:
@@ -111,7 +112,7 @@ async def test_snapshot_tells_what_is_left_and_who_waits() -> None:
         assert dict(bucket.waiting) == {"interactive": 0, "bulk": 0}
 
 
-async def test_interactive_before_bulk_and_first_come_first_served(server: Server) -> None:
+async def test_interactive_before_bulk_and_first_come_first_served(server: WebServer) -> None:
     server.handler = lambda _: {"data": []}
     limiter = LocalLimiter(overrides={"get_profiles": {"burst": "2/s", "steady": "1000/m"}})
     async with Klaviyo(key(), base_url=server.url, limiter=limiter) as klaviyo:
@@ -120,7 +121,7 @@ async def test_interactive_before_bulk_and_first_come_first_served(server: Serve
         await asyncio.sleep(0.05)
         calls += [asyncio.create_task(_first(klaviyo, RequestOptions(headers={"X-Who": str(n)}))) for n in range(3)]
         await asyncio.gather(*calls)
-    order = [request.headers["X-Who"] for request in server.asked]
+    order = [request.headers["X-Who"] for request in server.requests]
     assert order[:2] == ["bulk", "bulk"]
     assert order[2:5] == ["0", "1", "2"]
     assert order[5:] == ["bulk", "bulk"]
@@ -148,7 +149,7 @@ async def _accounts(klaviyo: Klaviyo) -> Any:
     return await klaviyo.accounts.get_accounts()
 
 
-async def test_a_spent_daily_limit_raises_without_max_wait(server: Server) -> None:
+async def test_a_spent_daily_limit_raises_without_max_wait(server: WebServer) -> None:
     server.handler = lambda _: document({"data": {"type": "list", "id": "1", "attributes": {}}}, 201)
     limiter = LocalLimiter(overrides={"create_list": {"daily": "3/d"}}, clock=time.monotonic)
     async with Klaviyo(key(), base_url=server.url, limiter=limiter) as klaviyo:
@@ -158,18 +159,18 @@ async def test_a_spent_daily_limit_raises_without_max_wait(server: Server) -> No
         with pytest.raises(RateLimitWait) as caught:
             await klaviyo.lists.create_list(name="x")
         assert caught.value.seconds > 600
-        assert len(server.asked) == 3
+        assert len(server.requests) == 3
         assert klaviyo.limiter.snapshot().bucket("create_list").left == 0
 
 
-async def test_overrides(server: Server) -> None:
+async def test_overrides(server: WebServer) -> None:
     server.handler = lambda _: {"data": []}
     limiter = LocalLimiter(overrides={"get_profiles": {"burst": "150/s", "steady": "1500/m"}})
     async with Klaviyo(key(), base_url=server.url, limiter=limiter) as klaviyo:
         await asyncio.gather(*(_first(klaviyo, RequestOptions(max_wait=0)) for _ in range(150)))
         with pytest.raises(RateLimitWait):
             await _first(klaviyo, RequestOptions(max_wait=0))
-    assert len(server.asked) == 150
+    assert len(server.requests) == 150
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_overrides_that_can_not_be(overrides: Any) -> None:
         LocalLimiter(overrides=overrides)
 
 
-async def test_a_429_pauses_the_operation_for_all(server: Server) -> None:
+async def test_a_429_pauses_the_operation_for_all(server: WebServer) -> None:
     left = [429]
     server.handler = lambda _: errors(left.pop(), headers={"Retry-After": "1"}) if left else document({"data": []})
     async with Klaviyo(key(), base_url=server.url, limiter=own()) as klaviyo:
@@ -201,7 +202,7 @@ async def test_a_429_pauses_the_operation_for_all(server: Server) -> None:
         await first
 
 
-async def test_headers_correct_the_picture(server: Server) -> None:
+async def test_headers_correct_the_picture(server: WebServer) -> None:
     server.handler = lambda _: document(
         {"data": []},
         RateLimit_Limit="75, 75;w=1, 750;w=60",
@@ -222,14 +223,14 @@ async def test_headers_correct_the_picture(server: Server) -> None:
         {"RateLimit_Limit": "999999999999999999999", "RateLimit_Remaining": "1e9", "RateLimit_Reset": "nan"},
     ],
 )
-async def test_odd_headers_stop_nothing(server: Server, headers: dict[str, str]) -> None:
+async def test_odd_headers_stop_nothing(server: WebServer, headers: dict[str, str]) -> None:
     server.handler = lambda _: document({"data": []}, **headers)
     async with Klaviyo(key(), base_url=server.url, max_wait=70) as klaviyo:
         assert (await klaviyo.profiles.get_profiles()).data == []
         klaviyo.limiter.snapshot()
 
 
-async def test_a_call_cancelled_after_sending_keeps_its_token(server: Server) -> None:
+async def test_a_call_cancelled_after_sending_keeps_its_token(server: WebServer) -> None:
     arrived = asyncio.Event()
 
     async def hang(_: Any) -> int:
@@ -247,7 +248,7 @@ async def test_a_call_cancelled_after_sending_keeps_its_token(server: Server) ->
         assert klaviyo.limiter.snapshot().bucket("get_profiles").windows[1].spent == 1
 
 
-async def test_waited_is_told(server: Server) -> None:
+async def test_waited_is_told(server: WebServer) -> None:
     server.handler = lambda _: {"data": {"type": "account", "id": "1", "attributes": {}}}
     async with Klaviyo(key(), base_url=server.url) as klaviyo:
         first = await klaviyo.accounts.get_account("1")
@@ -256,7 +257,7 @@ async def test_waited_is_told(server: Server) -> None:
     assert 0.5 < second.http.waited < 3
 
 
-async def test_redis_that_is_not_there(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+async def test_redis_that_is_not_there(server: WebServer, caplog: pytest.LogCaptureFixture) -> None:
     server.handler = lambda _: {"data": []}
     limiter = RedisLimiter("redis://:a-password@127.0.0.1:1/0")
     assert "a-password" not in repr(limiter)

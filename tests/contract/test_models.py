@@ -1,4 +1,4 @@
-"""API.md section 5: models."""
+"""docs/contract.md, section 5: models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from klaviyo_async.models import GetProfileResponse, GetProfileResponseCollectio
 if typing.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.contract.wire import Server
+    from tests.support.servers import WebServer
 
 PROFILE: dict[str, Any] = {
     "data": {
@@ -83,8 +83,9 @@ def test_names_and_times() -> None:
     assert created == dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
     assert created.tzinfo is not None
     assert made.data.attributes.phone_number is None
-    assert made.data.attributes.first_name is UNSET
-    assert not made.data.attributes.first_name
+    assert made.data.attributes.first_name is None
+    assert made.data.attributes.is_set("phone_number")
+    assert not made.data.attributes.is_set("first_name")
     assert UNSET is not None
     assert made.data.attributes.properties["$value"] == 1
     assert made.data.attributes.properties.get("nothing") is None
@@ -102,11 +103,12 @@ def test_a_copy_of_unset_is_unset() -> None:
 def test_one_valued_types_have_their_value_as_default() -> None:
     body = models.ProfileUpsertQuery(
         data=models.ProfileUpsertQueryResourceObject(
-            attributes=models.ProfileUpsertQueryResourceObjectAttributes(email="a@x.com", first_name=None, _kx="k")
+            attributes=models.ProfileUpsertQueryAttributes(email="a@x.com", first_name=None, _kx="k")
         )
     )
     assert body.data.attributes._kx == "k"
-    assert body.data.attributes.phone_number is UNSET
+    assert body.data.attributes.phone_number is None
+    assert not body.data.attributes.is_set("phone_number")
     assert body.to_dict() == {
         "data": {"type": "profile", "attributes": {"email": "a@x.com", "first_name": None, "_kx": "k"}}
     }
@@ -147,14 +149,14 @@ ODD: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("name", "value"), ODD, ids=repr)
 async def test_decoding_takes_what_may_come_and_keeps_it(
-    server: Server, client: Klaviyo, name: str, value: Any
+    server: WebServer, client: Klaviyo, name: str, value: Any
 ) -> None:
     answer = copy.deepcopy(PROFILE)
     answer["data"]["attributes"][name] = value
     server.handler = lambda _: answer
     found = await client.profiles.get_profile("01H")
     assert found.to_dict() == answer
-    assert found.data.attributes.email is not UNSET
+    assert found.data.attributes.is_set("email")
 
 
 STRUCTURES: list[dict[str, Any]] = [
@@ -177,7 +179,7 @@ STRUCTURES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("answer", STRUCTURES, ids=repr)
-async def test_structures_that_were_never_promised(server: Server, client: Klaviyo, answer: dict[str, Any]) -> None:
+async def test_structures_that_were_never_promised(server: WebServer, client: Klaviyo, answer: dict[str, Any]) -> None:
     server.handler = lambda _: answer
     found = await client.profiles.get_profile("01H")
     assert found.to_dict() == answer
@@ -187,19 +189,19 @@ async def test_structures_that_were_never_promised(server: Server, client: Klavi
     assert pages.to_dict() == answer
 
 
-async def test_what_has_no_field_is_reachable(server: Server, client: Klaviyo) -> None:
+async def test_what_has_no_field_is_reachable(server: WebServer, client: Klaviyo) -> None:
     answer = copy.deepcopy(PROFILE)
-    answer["data"]["attributes"]["whatsapp_bsuid"] = "b"
-    answer["data"]["relationships"]["conversation"] = {"data": {"type": "conversation", "id": "c"}}
+    answer["data"]["attributes"]["shoe_size"] = "b"
+    answer["data"]["relationships"]["household"] = {"data": {"type": "household", "id": "c"}}
     answer["top"] = 1
     server.handler = lambda _: answer
     found = await client.profiles.get_profile("01H")
-    assert found.data.attributes.additional_properties["whatsapp_bsuid"] == "b"
+    assert found.data.attributes.additional_properties["shoe_size"] == "b"
     assert found.additional_properties["top"] == 1
     assert found.to_dict() == answer
 
 
-async def test_http_is_no_part_of_equality(server: Server, client: Klaviyo) -> None:
+async def test_http_is_no_part_of_equality(server: WebServer, client: Klaviyo) -> None:
     server.handler = lambda _: PROFILE
     first, second = await client.profiles.get_profile("1"), await client.profiles.get_profile("1")
     assert first == second == type(first).from_dict(PROFILE)
@@ -207,7 +209,7 @@ async def test_http_is_no_part_of_equality(server: Server, client: Klaviyo) -> N
     assert "http" not in first.to_dict()
 
 
-async def test_numbers_keep_their_digits(server: Server, client: Klaviyo) -> None:
+async def test_numbers_keep_their_digits(server: WebServer, client: Klaviyo) -> None:
     answer = copy.deepcopy(PROFILE)
     answer["data"]["attributes"]["properties"] = {"big": 2**60, "float": 1.5, "minus": -0.0, "zero": 0}
     server.handler = lambda _: answer
@@ -215,7 +217,7 @@ async def test_numbers_keep_their_digits(server: Server, client: Klaviyo) -> Non
     assert json.dumps(found.to_dict()) == json.dumps(answer)
 
 
-async def test_what_was_read_can_be_changed_and_sent_back(server: Server, client: Klaviyo) -> None:
+async def test_what_was_read_can_be_changed_and_sent_back(server: WebServer, client: Klaviyo) -> None:
     server.handler = lambda _: PROFILE
     found = await client.profiles.get_profile("01H")
     found.data.attributes.email = "new@x.com"

@@ -1,4 +1,4 @@
-"""API.md section 10: OAuth."""
+"""docs/contract.md, section 10: OAuth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from aiohttp import web
 
 from klaviyo_async import Klaviyo, KlaviyoError, OAuth, Unauthorized
 from klaviyo_async.testing import FakeKlaviyo
-from tests.contract.wire import Server, document, errors
+from tests.contract.wire import errors
+from tests.support.servers import WebServer, document
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -93,7 +94,7 @@ async def test_the_whole_way(fake: FakeKlaviyo) -> None:
         assert (await klaviyo.profiles.get_profiles()).data == []
 
 
-async def test_the_token_request_is_what_klaviyo_wants(server: Server) -> None:
+async def test_the_token_request_is_what_klaviyo_wants(server: WebServer) -> None:
     server.handler = lambda request: (
         document({"access_token": "at", "refresh_token": "rt2", "expires_in": 3600, "token_type": "bearer"})
         if request.path == "/oauth/token"
@@ -102,16 +103,16 @@ async def test_the_token_request_is_what_klaviyo_wants(server: Server) -> None:
     auth = OAuth("id", "se cret:x", refresh_token="rt1", token_url=f"{server.url}/oauth/token")
     async with Klaviyo(auth=auth, base_url=server.url) as klaviyo:
         await klaviyo.profiles.get_profiles()
-    request, body = server.asked[0], server.bodies[0]
+    request, body = server.requests[0], server.requests[0].body
     assert request.method == "POST"
     assert request.headers["Content-Type"].startswith("application/x-www-form-urlencoded")
     assert base64.b64decode(request.headers["Authorization"].removeprefix("Basic ")).decode() == "id:se cret:x"
     assert parse_qs(body.decode()) == {"grant_type": ["refresh_token"], "refresh_token": ["rt1"]}
-    assert server.asked[1].headers["Authorization"] == "Bearer at"
+    assert server.requests[1].headers["Authorization"] == "Bearer at"
 
 
 @pytest.mark.parametrize("plain", [True, False])
-async def test_on_tokens_comes_before_their_use(server: Server, plain: bool) -> None:
+async def test_on_tokens_comes_before_their_use(server: WebServer, plain: bool) -> None:
     log: list[Any] = []
 
     def handler(request: web.Request) -> web.Response:
@@ -151,7 +152,7 @@ async def test_single_flight_across_clients(fake: FakeKlaviyo) -> None:
     assert fake.oauth.refreshes == 1
 
 
-async def test_refresh_before_expiry(server: Server) -> None:
+async def test_refresh_before_expiry(server: WebServer) -> None:
     def handler(request: web.Request) -> web.Response:
         if request.path == "/oauth/token":
             return document({"access_token": "at", "refresh_token": "rt", "expires_in": 1})
@@ -162,10 +163,10 @@ async def test_refresh_before_expiry(server: Server) -> None:
     async with Klaviyo(auth=auth, base_url=server.url) as klaviyo:
         await klaviyo.profiles.get_profiles()
         await klaviyo.profiles.get_profiles()
-    assert [request.path for request in server.asked].count("/oauth/token") == 2
+    assert [request.path for request in server.requests].count("/oauth/token") == 2
 
 
-async def test_a_401_refreshes_once_and_no_more(server: Server) -> None:
+async def test_a_401_refreshes_once_and_no_more(server: WebServer) -> None:
     def handler(request: web.Request) -> web.Response:
         if request.path == "/oauth/token":
             return document({"access_token": "at", "refresh_token": "rt", "expires_in": 3600})
@@ -176,7 +177,7 @@ async def test_a_401_refreshes_once_and_no_more(server: Server) -> None:
     async with Klaviyo(auth=auth, base_url=server.url) as klaviyo:
         with pytest.raises(Unauthorized):
             await klaviyo.profiles.create_profile(email="a@x.com")
-    assert [request.path for request in server.asked] == [
+    assert [request.path for request in server.requests] == [
         "/oauth/token",
         "/api/profiles",
         "/oauth/token",

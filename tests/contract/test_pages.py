@@ -1,4 +1,4 @@
-"""API.md section 4: pages."""
+"""docs/contract.md, section 4: pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from klaviyo_async import F, Klaviyo, PaginationError, QueryError, ServerError
-from tests.contract.wire import Server, document, errors, until
+from tests.contract.wire import errors
+from tests.support.servers import WebServer, document, until
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -21,7 +22,7 @@ def profile(number: int) -> dict[str, Any]:
     return {"type": "profile", "id": str(number), "attributes": {"email": f"{number}@x.com"}}
 
 
-def listing(server: Server, pages: int, *, size: int = 2) -> None:
+def listing(server: WebServer, pages: int, *, size: int = 2) -> None:
     """Pages of profiles by cursor, the links absolute as Klaviyo has them."""
 
     def handler(request: web.Request) -> web.Response:
@@ -51,17 +52,17 @@ async def test_the_four_forms(fake: FakeKlaviyo, klaviyo: Klaviyo) -> None:
     assert len(await klaviyo.profiles.get_profiles().collect()) == 250
 
 
-async def test_nothing_is_sent_before_it_is_asked_for(server: Server, client: Klaviyo) -> None:
+async def test_nothing_is_sent_before_it_is_asked_for(server: WebServer, client: Klaviyo) -> None:
     pages = client.profiles.get_profiles()
     aiter(pages)
     pages.pages()
     await asyncio.sleep(0.02)
-    assert not server.asked
+    assert not server.requests
     with pytest.raises(QueryError):
         client.profiles.get_profiles(page_size=1000)
 
 
-async def test_each_use_begins_anew(server: Server, client: Klaviyo) -> None:
+async def test_each_use_begins_anew(server: WebServer, client: Klaviyo) -> None:
     listing(server, 2)
     pages = client.profiles.get_profiles()
     assert [one.id for one in await pages.collect()] == [one.id async for one in pages] == ["0", "1", "2", "3"]
@@ -70,32 +71,32 @@ async def test_each_use_begins_anew(server: Server, client: Klaviyo) -> None:
 
 
 @pytest.mark.parametrize(("limit", "asked"), [(0, 0), (1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (100, 3)])
-async def test_collect_asks_for_no_page_too_many(server: Server, client: Klaviyo, limit: int, asked: int) -> None:
+async def test_collect_asks_for_no_page_too_many(server: WebServer, client: Klaviyo, limit: int, asked: int) -> None:
     listing(server, 3)
     found = await client.profiles.get_profiles().collect(limit=limit)
     assert len(found) == min(limit, 6)
     await asyncio.sleep(0.02)
-    assert len(server.asked) == asked
+    assert len(server.requests) == asked
 
 
 @pytest.mark.parametrize("limit", [-1, 1.5, "5", True])
-async def test_limits_that_can_not_be(server: Server, client: Klaviyo, limit: Any) -> None:
+async def test_limits_that_can_not_be(server: WebServer, client: Klaviyo, limit: Any) -> None:
     with pytest.raises(QueryError):
         await client.profiles.get_profiles().collect(limit=limit)
 
 
-async def test_one_page_ahead_and_no_more(server: Server, client: Klaviyo) -> None:
+async def test_one_page_ahead_and_no_more(server: WebServer, client: Klaviyo) -> None:
     listing(server, 5)
     async with client.profiles.get_profiles().pages() as pages:
         await anext(pages)
-        await until(lambda: len(server.asked) == 2)
+        await until(lambda: len(server.requests) == 2)
         await asyncio.sleep(0.05)
-        assert len(server.asked) == 2
+        assert len(server.requests) == 2
         await anext(pages)
-        await until(lambda: len(server.asked) == 3)
+        await until(lambda: len(server.requests) == 3)
 
 
-async def test_leaving_the_loop_cancels_the_prefetch(server: Server, client: Klaviyo) -> None:
+async def test_leaving_the_loop_cancels_the_prefetch(server: WebServer, client: Klaviyo) -> None:
     ended: list[str] = []
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -110,21 +111,23 @@ async def test_leaving_the_loop_cancels_the_prefetch(server: Server, client: Kla
 
     server.handler = handler
     async for _ in client.profiles.get_profiles():
-        await until(lambda: len(server.asked) == 2)
+        await until(lambda: len(server.requests) == 2)
         break
     others = [task for task in asyncio.all_tasks() if "klaviyo" in repr(task.get_coro())]
     await asyncio.sleep(0.05)
     assert not [task for task in others if not task.done()]
 
 
-async def test_an_exception_in_the_loop_is_the_callers(server: Server, client: Klaviyo) -> None:
+async def test_an_exception_in_the_loop_is_the_callers(server: WebServer, client: Klaviyo) -> None:
     listing(server, 3)
     with pytest.raises(ZeroDivisionError):  # noqa: PT012
         async for _ in client.profiles.get_profiles():
             _ = 1 / 0
 
 
-async def test_a_failed_prefetch_comes_out_after_the_records_before_it(server: Server, client: Klaviyo) -> None:
+async def test_a_failed_prefetch_comes_out_after_the_records_before_it(
+    server: WebServer, client: Klaviyo, naps: list[float]
+) -> None:
     def handler(request: web.Request) -> web.Response:
         if "page[cursor]" in request.query:
             return errors(500)
@@ -142,7 +145,7 @@ async def test_a_failed_prefetch_comes_out_after_the_records_before_it(server: S
 @pytest.mark.parametrize(
     "missing", [{}, {"links": None}, {"links": {}}, {"links": {"self": "x"}}, {"links": {"next": None}}]
 )
-async def test_no_next_link_is_the_last_page(server: Server, client: Klaviyo, missing: dict[str, Any]) -> None:
+async def test_no_next_link_is_the_last_page(server: WebServer, client: Klaviyo, missing: dict[str, Any]) -> None:
     server.handler = lambda _: {"data": [profile(1)], **missing}
     assert len(await client.profiles.get_profiles().collect()) == 1
 
@@ -159,19 +162,19 @@ async def test_no_next_link_is_the_last_page(server: Server, client: Klaviyo, mi
         "\\\\evil.example\\x",
     ],
 )
-async def test_a_link_elsewhere_is_not_followed(server: Server, client: Klaviyo, link: str) -> None:
+async def test_a_link_elsewhere_is_not_followed(server: WebServer, client: Klaviyo, link: str) -> None:
     server.handler = lambda _: {"data": [profile(1)], "links": {"next": link.format(origin=server.url)}}
     seen = []
     with pytest.raises(PaginationError):  # noqa: PT012
         async for one in client.profiles.get_profiles():
             seen.append(one.id)  # noqa: PERF401
     assert seen == ["1"]
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     assert (await client.profiles.get_profiles()).data[0].id == "1"
 
 
 @pytest.mark.parametrize("loop", ["same", "first", "two"])
-async def test_a_link_seen_before(server: Server, client: Klaviyo, loop: str) -> None:
+async def test_a_link_seen_before(server: WebServer, client: Klaviyo, loop: str) -> None:
     def handler(request: web.Request) -> web.Response:
         number = int(request.query.get("page[cursor]", "0"))
         following = {"same": 1, "first": 1 - number, "two": (number % 2) + 1}[loop]
@@ -182,15 +185,15 @@ async def test_a_link_seen_before(server: Server, client: Klaviyo, loop: str) ->
     with pytest.raises(PaginationError):
         async with asyncio.timeout(5):
             await client.profiles.get_profiles().collect()
-    assert len(server.asked) <= 3
+    assert len(server.requests) <= 3
 
 
-async def test_every_page_carries_what_the_first_had(server: Server, client: Klaviyo) -> None:
+async def test_every_page_carries_what_the_first_had(server: WebServer, client: Klaviyo) -> None:
     listing(server, 2)
     await client.profiles.get_profiles(page_size=2).collect()
-    assert [request.headers["Authorization"] for request in server.asked] == ["Klaviyo-API-Key pk_contract_key"] * 2
-    assert [request.headers["revision"] for request in server.asked] == [server.asked[0].headers["revision"]] * 2
-    assert server.asked[1].rel_url.raw_query_string == "page%5Bcursor%5D=1&page%5Bsize%5D=2"
+    assert [request.headers["Authorization"] for request in server.requests] == ["Klaviyo-API-Key pk_contract_key"] * 2
+    assert [request.headers["revision"] for request in server.requests] == [server.requests[0].headers["revision"]] * 2
+    assert server.requests[1].raw_query == "page%5Bcursor%5D=1&page%5Bsize%5D=2"
 
 
 async def test_a_whole_link_or_a_cursor_as_page_cursor(fake: FakeKlaviyo, klaviyo: Klaviyo) -> None:
@@ -212,7 +215,7 @@ async def test_cursor_without_size(fake: FakeKlaviyo, klaviyo: Klaviyo) -> None:
     assert len(fake.calls("get_metrics")) == 2
 
 
-async def test_a_report_that_pages_by_post(server: Server, client: Klaviyo) -> None:
+async def test_a_report_that_pages_by_post(server: WebServer, client: Klaviyo) -> None:
     bodies = []
 
     def handler(request: web.Request) -> web.Response:
@@ -235,12 +238,12 @@ async def test_a_report_that_pages_by_post(server: Server, client: Klaviyo) -> N
     assert len(rows) == 6
     assert [row.groupings["campaign_id"] for row in rows] == ["0", "0", "1", "1", "2", "2"]
     assert rows[0].statistics["opens"] == 2.0
-    assert [request.method for request in server.asked] == ["POST"] * 3
+    assert [request.method for request in server.requests] == ["POST"] * 3
     assert bodies[0] == bodies[1] == bodies[2]
-    assert [request.query.get("page_cursor") for request in server.asked] == [None, "1", "2"]
+    assert [request.query.get("page_cursor") for request in server.requests] == [None, "1", "2"]
 
 
-async def test_aggregates_that_page_in_the_body(server: Server, client: Klaviyo) -> None:
+async def test_aggregates_that_page_in_the_body(server: WebServer, client: Klaviyo) -> None:
     bodies = []
 
     def handler(_: web.Request) -> web.Response:
@@ -284,7 +287,7 @@ async def test_relationship_lists_page_as_well(fake: FakeKlaviyo, klaviyo: Klavi
 # -- related ------------------------------------------------------------------------------------------------------------
 
 
-async def test_related_in_order(server: Server, client: Klaviyo) -> None:
+async def test_related_in_order(server: WebServer, client: Klaviyo) -> None:
     def token(number: int) -> dict[str, Any]:
         return {"type": "push-token", "id": str(number), "attributes": {"token": f"t{number}"}}
 

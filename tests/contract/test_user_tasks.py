@@ -1,4 +1,4 @@
-"""What users do (reference/user-tasks.md, by number), typed as they would type it, against FakeKlaviyo."""
+"""What users do, by the numbers of the table in docs/from-klaviyo-api.md, typed as they would type it, against FakeKlaviyo."""
 
 from __future__ import annotations
 

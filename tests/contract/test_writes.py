@@ -1,4 +1,4 @@
-"""API.md section 6: writes."""
+"""docs/contract.md, section 6: writes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from klaviyo_async import UNSET, Klaviyo, QueryError, RequestOptions, models, op
 
 if TYPE_CHECKING:
     from klaviyo_async.testing import FakeKlaviyo
-    from tests.contract.wire import Server
+    from tests.support.servers import WebServer
 
 
 @pytest.fixture(autouse=True)
-def accepting(server: Server) -> None:
+def accepting(server: WebServer) -> None:
     server.handler = lambda _: web.Response(status=204)
 
 
@@ -29,21 +29,21 @@ def resource(type_: str, attributes: dict[str, Any] | None = None, **more: Any) 
     return {"data": {**made, **more}}
 
 
-async def test_create_profile(server: Server, client: Klaviyo) -> None:
+async def test_create_profile(server: WebServer, client: Klaviyo) -> None:
     await client.profiles.create_profile(email="sarah@example.com", properties={"tier": "gold"})
     assert server.json == resource("profile", {"email": "sarah@example.com", "properties": {"tier": "gold"}})
-    assert server.asked[0].headers["Content-Type"].startswith("application/vnd.api+json")
+    assert server.requests[0].headers["Content-Type"].startswith("application/vnd.api+json")
 
 
-async def test_update_profile_clears_just_that(server: Server, client: Klaviyo) -> None:
+async def test_update_profile_clears_just_that(server: WebServer, client: Klaviyo) -> None:
     await client.profiles.update_profile("01GD", phone_number=None)
     assert server.json == resource("profile", {"phone_number": None}, id="01GD")
-    assert (server.asked[0].method, server.asked[0].path) == ("PATCH", "/api/profiles/01GD")
+    assert (server.requests[0].method, server.requests[0].path) == ("PATCH", "/api/profiles/01GD")
     await client.profiles.update_profile("01GD", phone_number=None, email=UNSET, properties={})
     assert server.json == resource("profile", {"phone_number": None, "properties": {}}, id="01GD")
 
 
-async def test_create_list(server: Server, client: Klaviyo) -> None:
+async def test_create_list(server: WebServer, client: Klaviyo) -> None:
     await client.lists.create_list(name="VIP")
     assert server.json == resource("list", {"name": "VIP"})
 
@@ -60,7 +60,7 @@ async def test_create_list(server: Server, client: Klaviyo) -> None:
         (["a", {"id": "b"}], [{"type": "profile", "id": "a"}, {"type": "profile", "id": "b"}]),
     ],
 )
-async def test_identifiers(server: Server, client: Klaviyo, given: Any, sent: Any) -> None:
+async def test_identifiers(server: WebServer, client: Klaviyo, given: Any, sent: Any) -> None:
     for call in (client.lists.add_profiles_to_list, client.lists.remove_profiles_from_list):
         assert await call("Y6nRLr", given) is None
         assert server.json == {"data": sent}
@@ -68,7 +68,7 @@ async def test_identifiers(server: Server, client: Klaviyo, given: Any, sent: An
         assert server.json == {"data": sent}
 
 
-async def test_identifiers_as_a_model(server: Server, client: Klaviyo) -> None:
+async def test_identifiers_as_a_model(server: WebServer, client: Klaviyo) -> None:
     model = getattr(models, operations["add_profiles_to_list"].body.model)
     made = model.from_dict({"data": [{"type": "profile", "id": "a"}]})
     await client.lists.add_profiles_to_list("Y6nRLr", made)
@@ -76,17 +76,17 @@ async def test_identifiers_as_a_model(server: Server, client: Klaviyo) -> None:
 
 
 @pytest.mark.parametrize("given", [[], [""], [None], [{}], {"data": []}, "", [5.5], [{"meta": {}}]])
-async def test_identifiers_that_can_not_be(server: Server, client: Klaviyo, given: Any) -> None:
-    before = len(server.asked)
+async def test_identifiers_that_can_not_be(server: WebServer, client: Klaviyo, given: Any) -> None:
+    before = len(server.requests)
     try:
         await client.lists.add_profiles_to_list("Y6nRLr", given)
     except (QueryError, TypeError):
-        assert len(server.asked) == before
+        assert len(server.requests) == before
     else:
         assert server.json == {"data": []}
 
 
-async def test_create_event(server: Server, client: Klaviyo) -> None:
+async def test_create_event(server: WebServer, client: Klaviyo) -> None:
     await client.events.create_event(
         metric={"name": "Placed Order"},
         profile={"email": "sarah@example.com"},
@@ -106,7 +106,7 @@ async def test_create_event(server: Server, client: Klaviyo) -> None:
     )
 
 
-async def test_keys_of_a_nested_resource_find_their_places(server: Server, client: Klaviyo) -> None:
+async def test_keys_of_a_nested_resource_find_their_places(server: WebServer, client: Klaviyo) -> None:
     await client.events.create_event(
         metric={"name": "X"},
         # `meta` is an attribute in this schema, and only in this one
@@ -141,7 +141,7 @@ async def test_keys_of_a_nested_resource_find_their_places(server: Server, clien
     assert attributes["properties"] == {}
 
 
-async def test_a_whole_resource_is_taken_as_it_is(server: Server, client: Klaviyo) -> None:
+async def test_a_whole_resource_is_taken_as_it_is(server: WebServer, client: Klaviyo) -> None:
     whole = {"type": "profile", "attributes": {"email": "a@x.com", "first_name": "A"}}
     await client.events.create_event(metric={"name": "X"}, profile=whole, properties={})
     assert server.json["data"]["attributes"]["profile"] == {"data": whole}
@@ -149,7 +149,7 @@ async def test_a_whole_resource_is_taken_as_it_is(server: Server, client: Klaviy
     assert server.json["data"]["attributes"]["profile"] == {"data": whole}
 
 
-async def test_a_list_of_nested_resources(server: Server, client: Klaviyo) -> None:
+async def test_a_list_of_nested_resources(server: WebServer, client: Klaviyo) -> None:
     consent = {"email": {"marketing": {"consent": "SUBSCRIBED"}}}
     await client.profiles.bulk_subscribe_profiles(
         profiles=[
@@ -174,7 +174,7 @@ async def test_a_list_of_nested_resources(server: Server, client: Klaviyo) -> No
     )
 
 
-async def test_relationships_take_an_id_or_ids(server: Server, client: Klaviyo) -> None:
+async def test_relationships_take_an_id_or_ids(server: WebServer, client: Klaviyo) -> None:
     await client.catalogs.create_catalog_item(
         external_id="1", title="T", description="D", url="https://x.com", categories=["a", "b"]
     )
@@ -193,14 +193,14 @@ async def test_relationships_take_an_id_or_ids(server: Server, client: Klaviyo) 
     )
 
 
-async def test_a_relationship_that_is_cleared(server: Server, client: Klaviyo) -> None:
+async def test_a_relationship_that_is_cleared(server: WebServer, client: Klaviyo) -> None:
     await client.metrics.update_mapped_metric("revenue", metric=None)
     assert server.json == {
         "data": {"type": "mapped-metric", "id": "revenue", "relationships": {"metric": {"data": None}}}
     }
 
 
-async def test_meta_of_an_upsert(server: Server, client: Klaviyo) -> None:
+async def test_meta_of_an_upsert(server: WebServer, client: Klaviyo) -> None:
     await client.profiles.create_or_update_profile(
         email="a@x.com", meta={"patch_properties": {"unset": ["a", "b"], "append": {"c": "d"}}}
     )
@@ -211,7 +211,7 @@ async def test_meta_of_an_upsert(server: Server, client: Klaviyo) -> None:
     )
 
 
-async def test_id_is_a_keyword_where_the_path_has_none(server: Server, client: Klaviyo) -> None:
+async def test_id_is_a_keyword_where_the_path_has_none(server: WebServer, client: Klaviyo) -> None:
     await client.templates.render_template(id="T1", context={"first_name": "A"})
     assert server.json == resource("template", {"context": {"first_name": "A"}}, id="T1")
     await client.templates.clone_template(id="T1", name="Copy")
@@ -228,7 +228,7 @@ async def test_id_is_a_keyword_where_the_path_has_none(server: Server, client: K
     }
 
 
-async def test_a_name_taken_already_gets_an_underscore(server: Server, client: Klaviyo) -> None:
+async def test_a_name_taken_already_gets_an_underscore(server: WebServer, client: Klaviyo) -> None:
     names = inspect.signature(client.conversations.create_conversation_message).parameters
     assert {"body", "body_"} <= set(names)
     required = {
@@ -238,7 +238,7 @@ async def test_a_name_taken_already_gets_an_underscore(server: Server, client: K
     assert server.json["data"]["attributes"]["body"] == "Hello"
 
 
-async def test_body_together_with_keywords_is_a_type_error(server: Server, client: Klaviyo) -> None:
+async def test_body_together_with_keywords_is_a_type_error(server: WebServer, client: Klaviyo) -> None:
     body = resource("profile", {"email": "a@x.com"})
     with pytest.raises(TypeError):
         await client.profiles.create_profile(body, email="a@x.com")
@@ -246,12 +246,12 @@ async def test_body_together_with_keywords_is_a_type_error(server: Server, clien
         await client.profiles.create_profile(body, email=None)
     with pytest.raises(TypeError):
         await client.profiles.update_profile("1", body, properties={})
-    assert not server.asked
+    assert not server.requests
     await client.profiles.create_profile(body, email=UNSET)
     assert server.json == body
 
 
-async def test_a_missing_required_one_is_a_type_error(server: Server, client: Klaviyo) -> None:
+async def test_a_missing_required_one_is_a_type_error(server: WebServer, client: Klaviyo) -> None:
     for call in (
         client.lists.create_list,
         lambda: client.events.create_event(metric={"name": "x"}),
@@ -263,10 +263,10 @@ async def test_a_missing_required_one_is_a_type_error(server: Server, client: Kl
     ):
         with pytest.raises(TypeError):
             await call()  # type: ignore[misc]
-    assert not server.asked
+    assert not server.requests
 
 
-async def test_a_body_as_model_and_as_mapping(server: Server, client: Klaviyo) -> None:
+async def test_a_body_as_model_and_as_mapping(server: WebServer, client: Klaviyo) -> None:
     mapping = resource("profile", {"email": "a@x.com", "first_name": None})
     model = models.ProfileCreateQuery.from_dict(mapping)
     await client.profiles.create_profile(model)
@@ -277,21 +277,21 @@ async def test_a_body_as_model_and_as_mapping(server: Server, client: Klaviyo) -
     assert server.json == mapping
 
 
-async def test_unknown_keywords(server: Server, client: Klaviyo) -> None:
+async def test_unknown_keywords(server: WebServer, client: Klaviyo) -> None:
     with pytest.raises(TypeError):
         await client.profiles.create_profile(emial="a@x.com")  # type: ignore[call-arg]
-    assert not server.asked
+    assert not server.requests
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, object(), b"x", 1j, dt.datetime(2026, 1, 1).time])  # noqa: DTZ001
-async def test_values_that_are_no_json(server: Server, client: Klaviyo, value: Any) -> None:
+async def test_values_that_are_no_json(server: WebServer, client: Klaviyo, value: Any) -> None:
     with pytest.raises((QueryError, TypeError)) as caught:
         await client.profiles.create_profile(email="a@x.com", properties={"deep": [{"x": value}]})
     assert isinstance(caught.value, (ValueError, TypeError))
-    assert not server.asked
+    assert not server.requests
 
 
-async def test_nothing_is_added(server: Server, client: Klaviyo) -> None:
+async def test_nothing_is_added(server: WebServer, client: Klaviyo) -> None:
     await client.profiles.create_profile(email=None)
     assert server.json == resource("profile", {"email": None})
     await client.campaigns.create_campaign(
@@ -318,25 +318,25 @@ async def test_nothing_is_added(server: Server, client: Klaviyo) -> None:
     )
 
 
-async def test_deletes_with_a_body(server: Server, client: Klaviyo) -> None:
+async def test_deletes_with_a_body(server: WebServer, client: Klaviyo) -> None:
     await client.tags.remove_tag_from_campaigns("T1", ["C1", "C2"])
-    assert server.asked[0].method == "DELETE"
+    assert server.requests[0].method == "DELETE"
     assert server.json == {"data": [{"type": "campaign", "id": "C1"}, {"type": "campaign", "id": "C2"}]}
 
 
-async def test_one_identifier_by_patch(server: Server, client: Klaviyo) -> None:
+async def test_one_identifier_by_patch(server: WebServer, client: Klaviyo) -> None:
     await client.campaigns.update_image_for_campaign_message("M1", "I1")
     assert server.json == {"data": {"type": "image", "id": "I1"}}
     await client.campaigns.update_image_for_campaign_message("M1", {"id": "I1"})
     assert server.json == {"data": {"type": "image", "id": "I1"}}
 
 
-async def test_data_privacy(server: Server, client: Klaviyo) -> None:
+async def test_data_privacy(server: WebServer, client: Klaviyo) -> None:
     await client.data_privacy.request_profile_deletion(profile={"email": "a@x.com"})
     assert server.json == resource("data-privacy-deletion-job", {"profile": resource("profile", {"email": "a@x.com"})})
 
 
-async def test_suppressing_by_email_list_and_segment(server: Server, client: Klaviyo) -> None:
+async def test_suppressing_by_email_list_and_segment(server: WebServer, client: Klaviyo) -> None:
     await client.profiles.bulk_suppress_profiles(profiles=[{"email": "a@x.com"}])
     assert server.json == resource(
         "profile-suppression-bulk-create-job",
@@ -363,7 +363,7 @@ async def test_every_keyword_is_checked_by_the_fake(fake: FakeKlaviyo, klaviyo: 
     assert read.data.attributes.properties == {"a": [1, None]}
 
 
-async def test_validate_false_sends_a_body_as_it_is(server: Server, client: Klaviyo) -> None:
+async def test_validate_false_sends_a_body_as_it_is(server: WebServer, client: Klaviyo) -> None:
     body = {"data": {"type": "profile", "attributes": {"brand_new": 1}, "brand": "new"}}
     await client.profiles.create_profile(body, options=RequestOptions(validate=False))  # type: ignore[arg-type]
     assert server.json == body

@@ -13,15 +13,15 @@ from typing import Any
 import attrs
 
 from klaviyo_async import REVISION, F
-from tests.models.synthesis import PREFIX, Synthesiser, attribute_of, plain
+from tests.support.synthesis import PREFIX, Synthesiser, attribute_of, plain
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 FOLDER = SPECS / REVISION
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 METHODS = ("get", "post", "patch", "put", "delete")
 MEMBERS = {"type", "id", "attributes", "relationships", "meta", "links"}
-PATH_IDS = ("$custom:::$default:::A/B 1", "01H?#%2F&=+ä")
-TEXT = "ä & =?/#+ %20\"'"
+PATH_IDS = ("$custom:::$default:::A/B 1?x=ü#%2F", "01H?#%2F&=+ä")
+TEXT = 'it\'s "so" \\ a+b&c=d, é ☃ \t/?#[]%20'
 REQUIRED_FILTERS = {
     "get_campaigns": ["messages.channel"],
     "get_coupon_codes": ["coupon.id"],
@@ -136,15 +136,18 @@ class Spec:
         headers: dict[str, str] = {}
         for each in self.parameters:
             wire = each["name"]
-            if each["in"] == "path" or not (full or each.get("required")):
+            if each["in"] == "path":
                 continue
             if wire == "company_id":
+                # The client gives its own, wherever the operation takes one.
                 if full:
                     params["company_id"] = "OTHER1"
                 query[wire] = "OTHER1" if full else "COMPA1"
+            elif not (full or each.get("required")):
+                continue
             elif "[" in wire and not wire.startswith("page["):
                 family, _, kind = wire.rstrip("]").partition("[")
-                values = each["schema"]["items"]["enum"][:3]
+                values = each["schema"]["items"]["enum"]
                 params.setdefault(attribute_of(family), {})[kind] = values
                 query[wire] = ",".join(values)
             else:
@@ -178,27 +181,29 @@ class Spec:
             # The one operation whose filters the document has only in words.
             assert self.name == "get_client_geofences"
             return (F("lat") == 1.5) & (F("lng") == -2), "and(equals(lat,1.5),equals(lng,-2))"
+        found = self.conditions()
         if not full:
-            fields = {name: fields[name] for name in REQUIRED_FILTERS[self.name]}
-        conditions = []
-        texts = []
-        for field, facts in fields.items():
-            kind, operators = next(iter(facts["operators"].items()))
-            value, text = _sample(facts.get("value", {}))
-            if kind == "list":
-                value, text = [value, value], f"[{text},{text}]"
-            operator = operators[0]
-            method = getattr(F(field), operator.replace("-", "_"))
-            if kind == "none":
-                conditions.append(method())
-                texts.append(f"{operator}({field})")
-            else:
-                conditions.append(method(value))
-                texts.append(f"{operator}({field},{text})")
+            found = [next(each for each in found if f"({name}," in each[1]) for name in REQUIRED_FILTERS[self.name]]
+        conditions, texts = zip(*found, strict=True)
         expression = conditions[0]
         for each in conditions[1:]:
             expression = expression & each
         return expression, texts[0] if len(texts) == 1 else f"and({','.join(texts)})"
+
+    def conditions(self) -> list[tuple[Any, str]]:
+        """A condition for every operator that a filter of the operation takes, and its text."""
+        found = []
+        for field, facts in self.raw["x-klaviyo-filters"].items():
+            one, text_of_one = _sample(facts.get("value", {}))
+            for kind, operators in facts["operators"].items():
+                value, text = ([one, one], f"[{text_of_one},{text_of_one}]") if kind == "list" else (one, text_of_one)
+                for operator in operators:
+                    method = getattr(F(field), operator.replace("-", "_"))
+                    if kind == "none":
+                        found.append((method(), f"{operator}({field})"))
+                    else:
+                        found.append((method(value), f"{operator}({field},{text})"))
+        return found
 
     # --- bodies
 
@@ -304,7 +309,7 @@ def _sample(value: dict[str, Any]) -> tuple[Any, str]:
         return 5, "5"
     if kind == "number":
         return 1.5, "1.5"
-    return 'a "b" \\ & ü, c', '"a \\"b\\" \\\\ & ü, c"'
+    return TEXT, '"it\'s \\"so\\" \\\\ a+b&c=d, é ☃ \t/?#[]%20"'
 
 
 def _sane(value: Any, key: str = "") -> Any:

@@ -9,8 +9,8 @@ import pytest
 
 import klaviyo_async
 from klaviyo_async import REVISION, Klaviyo, api, operations
-from tests.models.synthesis import attribute_of
 from tests.operations.expected import NAMES, Spec, spec_of
+from tests.support.synthesis import attribute_of
 
 POSITIONAL, KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 
@@ -85,6 +85,20 @@ def test_aliases() -> None:
     assert aliases > 100
 
 
+def test_aliases_are_marked_and_not_completed() -> None:
+    klaviyo = Klaviyo("pk_test")
+    for tag in {spec_of(name).tag for name in NAMES}:
+        own = {name for name in NAMES if spec_of(name).tag == tag}
+        module, namespace = getattr(api, tag), getattr(klaviyo, tag)
+        assert {name for name in dir(namespace) if not name.startswith("_")} == own
+        assert set(dir(module)) == own
+        source = inspect.getsource(module)
+        for name in own:
+            for alias in spec_of(name).raw.get("x-klaviyo-operation-aliases", ()):
+                if alias not in NAMES:
+                    assert f'{alias} = {name}\n    """Same as `{name}`."""' in source
+
+
 def test_tags() -> None:
     tags = {spec_of(name).tag for name in NAMES}
     assert {"custom_objects", "data_privacy", "web_feeds", "tracking_settings", "client"} <= tags
@@ -112,7 +126,7 @@ def test_names_are_python_names_of_the_documents() -> None:
 
 
 def test_the_table_is_a_mapping_of_all() -> None:
-    assert len(operations) == 309
+    assert len(operations) == len(NAMES)
     assert list(operations) == NAMES
     assert "get_profiles" in operations
     assert "no_such_operation" not in operations

@@ -10,11 +10,12 @@ import orjson
 import pytest
 from yarl import URL
 
+from klaviyo_async import REVISION
 from klaviyo_async.testing import FakeKlaviyo
 from klaviyo_async.testing.examples import example
 from klaviyo_async.testing.schemas import load
 
-HEADERS = {"Authorization": "Klaviyo-API-Key pk_test", "revision": "2026-04-15"}
+HEADERS = {"Authorization": "Klaviyo-API-Key pk_test", "revision": REVISION}
 
 
 class Answered:
@@ -199,6 +200,44 @@ def one_of_everything(fake: FakeKlaviyo) -> dict[str, str]:
         relationships={"webhook-topics": [ids["webhook-topic"]]},
     )["id"]
     ids["conversation"] = add("conversation", {"channel": "sms"}, relationships={"profile": ids["profile"]})["id"]
+    ids["ip-allowlist"] = "integration-egress"
+    ids["object-type"] = add("object-type", {"title": "Ride"})["id"]
+    for number in (1, 2):
+        mapping = add("source-mapping")["id"]
+        schema = add(
+            "object-schema",
+            {"title": f"Ride {number}", "visibility": "private"},
+            relationships={"object-type": ids["object-type"], "source-mapping": mapping},
+        )["id"]
+        ids |= {"source-mapping": mapping, "object-schema": schema}
+    meta = {"relationship_id": "01K5YKKQKM819VVGCPZZKGE6D4", "name": "items", "description": ""}
+    owner = {"owner": ids["object-schema"]}
+    add("profile-object-schema", {"meta": meta}, id=f"{ids['object-schema']}/profile:::items", relationships=owner)
+    ids["profile-object-schema"] = "profile"
+    itself = f"{ids['object-schema']}/{ids['object-schema']}:::items"
+    add("object-schema-link", {"meta": meta}, id=itself, relationships=owner | {"to": ids["object-schema"]})
+    fake.store.update(
+        "object-type",
+        ids["object-type"],
+        relationships={"current-schema": ids["object-schema"], "draft-schema": ids["object-schema"]},
+    )
+    ids["object-record"] = add(
+        "object-record",
+        {"record_properties": {"a": 1}},
+        id=f"{ids['object-type']}:::1",
+        relationships={"object-type": ids["object-type"]},
+    )["id"]
+    ids["object-ingestion-log"] = add(
+        "object-ingestion-log",
+        {
+            "status": "error",
+            "event_type": "validation_error",
+            "timestamp": "2026-01-01T00:00:00+00:00",
+            "summary": "",
+            "errors": [],
+        },
+        relationships={"object-type": ids["object-type"], "object-record": ids["object-record"]},
+    )["id"]
     for kind in list(fake._world.jobs._families):
         submitted = fake._world.jobs.submit(fake.store, kind, [])
         ids[kind] = submitted.id

@@ -62,7 +62,7 @@ def test_the_official_client_creates_reads_and_pages(official):
     }
     client.Events.create_event({"data": event})
     assert fake.store.count("event") == 1
-    assert set(fake.answers) <= {200, 201, 202, 204}
+    assert set(fake.responses) <= {200, 201, 202, 204}
     assert {one.headers["revision"] for one in fake.requests} == {client._REVISION}
 
 
@@ -77,7 +77,7 @@ def test_the_official_client_understands_errors_and_429s(official):
     for _ in range(2):
         client.Accounts.get_accounts()
     # one a second: the client was told to wait, waited, and came back
-    assert fake.answers[429] >= 1
+    assert fake.responses[429] >= 1
 
 
 @pytest.mark.skipif(CURL is None, reason="curl is not installed")
@@ -94,7 +94,7 @@ class TestCurl:
                 "-H",
                 "Authorization: Klaviyo-API-Key pk_curl",
                 "-H",
-                "revision: 2026-04-15",
+                f"revision: {klaviyo_async.REVISION}",
                 *arguments,
                 stdout=asyncio.subprocess.PIPE,
             )
@@ -176,7 +176,7 @@ class TestOurOwn:
         fake.fail("get_profiles", status=429, retry_after=0)
         emails = [one.attributes.email async for one in client.profiles.get_profiles(page_size=100)]
         assert len(set(emails)) == 230
-        assert fake.answers == {200: 3, 429: 1}
+        assert fake.responses == {200: 3, 429: 1}
 
 
 @pytest.mark.parametrize("name", sorted(klaviyo_async.operations))

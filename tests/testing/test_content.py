@@ -5,6 +5,8 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
+from klaviyo_async import Klaviyo, PayloadTooLarge, RequestOptions
+
 
 def item(external, kind="catalog-item", relationships=None, **attributes):
     given = {"external_id": external, "title": external, "description": "d", "url": "https://x.example", **attributes}
@@ -309,3 +311,11 @@ async def test_data_source_records_are_in_the_store(send, fake):
     }
     assert (await send("POST", "/api/data-source-record-bulk-create-jobs", json=given)).status == 204
     assert [one["attributes"]["record"] for one in fake.store.all("data-source-record")] == [{"id": 0}, {"id": 1}]
+
+
+async def test_the_cap_of_an_upload_is_about_its_file(fake):
+    lenient = RequestOptions(validate=False)
+    async with Klaviyo("pk_test", base_url=fake.url, limiter=False) as klaviyo:
+        await klaviyo.images.upload_image_from_file(file=bytes(5_000_000))
+        with pytest.raises(PayloadTooLarge, match="The file may have at most 5,000,000 bytes"):
+            await klaviyo.images.upload_image_from_file(file=bytes(5_000_001), options=lenient)

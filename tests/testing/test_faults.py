@@ -8,6 +8,7 @@ import random
 import aiohttp
 import pytest
 
+from klaviyo_async import REVISION
 from klaviyo_async.testing import FakeKlaviyo, recorder
 from klaviyo_async.testing.faults import latency_of
 
@@ -20,7 +21,7 @@ async def test_a_status_so_many_times(send, fake):
     assert answers[0].error["code"] == "service_unavailable"
     assert fault.hits == 2
     assert (await send("GET", "/api/tags")).status == 200
-    assert fake.answers == {503: 2, 200: 2}
+    assert fake.responses == {503: 2, 200: 2}
 
 
 async def test_after_so_many_and_for_ever(send, fake):
@@ -36,7 +37,7 @@ async def test_after_so_many_and_for_ever(send, fake):
 )
 async def test_any_body(fake, body, kind):
     fake.fail("get_lists", status=524, body=body, headers={"Server": "cloudflare"})
-    headers = {"Authorization": "Klaviyo-API-Key pk_x", "revision": "2026-04-15"}
+    headers = {"Authorization": "Klaviyo-API-Key pk_x", "revision": REVISION}
     async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{fake.url}/api/lists") as answer:
         assert (answer.status, answer.content_type, answer.headers["Server"]) == (524, kind, "cloudflare")
         content = await answer.read()
@@ -155,7 +156,7 @@ def test_bodies_are_kept_up_to_a_limit(monkeypatch):
             )
         )
     assert [(one.body or {}).get("n") for one in kept.requests] == [None, None, None, 3, 4]
-    assert kept.answers == {200: 5}
+    assert kept.responses == {200: 5}
 
 
 async def test_forms_are_recorded_by_their_fields(send, fake):
@@ -163,3 +164,38 @@ async def test_forms_are_recorded_by_their_fields(send, fake):
     form.add_field("file", b"\x89PNG", filename="a.png")
     await send("POST", "/api/image-upload", data=form)
     assert fake.requests[0].body == {"file": {"filename": "a.png", "content": b"\x89PNG"}}
+
+
+@pytest.mark.parametrize("more", [{}, {"truncate": 10}])
+async def test_a_stalled_request_waits_until_the_faults_are_cleared(fake, send, body, more):
+    fake.fail("create_list", stall=True, **more)
+    # a POST, because aiohttp by itself repeats a GET whose connection breaks
+    call = asyncio.create_task(send("POST", "/api/lists", json=body("list", name="L")))
+    done, _ = await asyncio.wait([call], timeout=0.2)
+    assert not done
+    assert (await send("GET", "/api/lists")).status == 200
+    fake.clear_faults()
+    async with asyncio.timeout(5):
+        with pytest.raises(aiohttp.ClientError):
+            await call
+
+
+async def test_clearing_the_faults_ends_a_delay(fake, send):
+    fake.fail("get_lists", delay=60)
+    call = asyncio.create_task(send("GET", "/api/lists"))
+    await asyncio.sleep(0.1)
+    fake.clear_faults()
+    async with asyncio.timeout(5):
+        assert (await call).status == 200
+
+
+async def test_a_fake_stops_with_requests_that_stall(make_sender):
+    fake = await FakeKlaviyo(limits=False).start()
+    async with make_sender(fake) as send:
+        fake.fail(stall=True)
+        call = asyncio.create_task(send("GET", "/api/lists"))
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(10):
+            await fake.stop()
+            with pytest.raises(aiohttp.ClientError):
+                await call

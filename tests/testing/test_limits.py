@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klaviyo_async import operations
+from klaviyo_async.limiter import _unlimited
 from klaviyo_async.testing import Clock, FakeKlaviyo
 from klaviyo_async.testing.limits import RateLimits
 from klaviyo_async.testing.problems import Problem
@@ -50,7 +51,7 @@ async def test_past_the_limit_there_is_only_a_retry_after(limited, make_sender):
         assert refused.error["links"]["type"].startswith("https://developers.klaviyo.com")
         limited.clock.advance(1)
         assert (await send("GET", "/api/accounts")).status == 200
-        assert limited.answers[429] == 1
+        assert limited.responses[429] == 1
 
 
 async def test_the_steady_window_asks_for_more_patience(limited, make_sender):
@@ -103,7 +104,7 @@ async def test_limits_scale_and_go(make_sender):
         assert "RateLimit-Limit" not in answers[0].headers
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(steps=st.lists(st.floats(0, 3, allow_nan=False), min_size=1, max_size=300), seed=st.integers(0, 1000))
 def test_no_window_ever_takes_more_than_its_limit(steps, seed):
     clock = Clock()
@@ -137,3 +138,15 @@ def test_phases_differ_and_a_seed_repeats_them():
 
     assert len(set(phases(1))) == 4
     assert phases(1) == phases(1) != phases(2)
+
+
+async def test_without_limits_the_clients_of_this_process_are_told(make_sender):
+    others = set(_unlimited.ORIGINS)  # of tests that were interrupted
+    async with FakeKlaviyo(limits=False) as fake:
+        assert {fake.url, fake.url.replace("127.0.0.1", "localhost")} <= _unlimited.ORIGINS
+        async with FakeKlaviyo() as limited:
+            assert limited.url not in _unlimited.ORIGINS
+    assert others >= _unlimited.ORIGINS
+    with FakeKlaviyo(limits=False) as threaded:
+        assert threaded.url in _unlimited.ORIGINS
+    assert others >= _unlimited.ORIGINS

@@ -121,3 +121,33 @@ async def test_issued_tokens_have_their_scopes(send, fake):
     assert (await send("GET", "/api/lists", headers=bearer)).status == 200
     fake.oauth.revoke(access)
     assert (await send("GET", "/api/lists", headers=bearer)).status == 401
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "/back", "app.example/back", "javascript:alert(1)", "https://", "http://app.example/back", "https://a.example/#part",
+        "https://user@a.example/", "https://a.example/\r\nSet-Cookie: a=b", "https://a.example/ b", "https://[::1", "ftp://a.example/",
+        "https://ä.example/", "https://a.example:0/",
+    ],
+)  # fmt: skip
+async def test_a_redirect_uri_that_cannot_be_is_never_redirected_to(send, uri):
+    answer = await authorize(send, redirect_uri=uri)
+    assert (answer.status, answer.json["error"]) == (400, "invalid_request")
+    assert "redirect_uri" in answer.json["error_description"]
+    assert "Location" not in answer.headers
+
+
+async def test_redirect_uris_that_are_registered(make_sender):
+    mine = "http://app.example/back"
+    async with FakeKlaviyo(limits=False, oauth_redirect_uris=[mine]) as fake, make_sender(fake) as send:
+        assert (await authorize(send, redirect_uri=mine)).status == 302
+        assert (await authorize(send, redirect_uri=mine + "/deeper")).status == 400
+    async with FakeKlaviyo(limits=False) as fake, make_sender(fake) as send:
+        for uri in (
+            "https://app.example/back?x=1",
+            "http://localhost:8000/cb",
+            "http://127.0.0.1/cb",
+            "http://[::1]:9/",
+        ):
+            assert (await authorize(send, redirect_uri=uri)).status == 302

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klaviyo_async.filter import Filter
@@ -104,7 +104,7 @@ async def test_members_are_paged_by_when_they_joined(send, fake):
 CHANGES = st.lists(st.tuples(st.sampled_from(["add", "remove", "change", "next"]), st.integers(0, 10**6)), max_size=60)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     start=st.integers(0, 25), size=st.integers(1, 7), sort=st.sampled_from([None, "email", "-email"]), changes=CHANGES
 )
@@ -133,7 +133,7 @@ def test_what_stays_is_seen_exactly_once_while_others_come_and_go(start, size, s
     assert stable <= set(seen)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     members=st.lists(st.integers(0, 14), unique=True),
     size=st.integers(1, 6),

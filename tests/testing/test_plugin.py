@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from klaviyo_async import Klaviyo, RateLimitWait
+from klaviyo_async.testing import FakeKlaviyo
+from klaviyo_async.testing.plugin import fake_klaviyo, klaviyo
+
+__all__ = ["fake_klaviyo", "klaviyo"]  # the package may not be installed here
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,3 +112,29 @@ def test_the_plugin_is_cheap_to_load():
         "klaviyo_async.models",
     }
     assert not heavy & set(loaded.split())
+
+
+CALLS = 17  # of an operation with 1/s and 15/m: with limits they take over a minute
+
+
+async def test_the_client_does_not_wait_for_limits_that_the_fake_does_not_have(klaviyo, fake_klaviyo):
+    started = time.monotonic()
+    for _ in range(CALLS):
+        document = await klaviyo.accounts.get_accounts()
+        assert document.http.waited == 0
+    assert time.monotonic() - started < 10
+    assert fake_klaviyo.responses == {200: CALLS}
+
+
+async def test_nor_does_any_other_client_of_it():
+    async with FakeKlaviyo(limits=False) as fake:
+        for url in (fake.url, fake.url.replace("127.0.0.1", "localhost")):
+            async with asyncio.timeout(10), Klaviyo("pk_test", base_url=url) as klaviyo:
+                await asyncio.gather(*(klaviyo.accounts.get_accounts() for _ in range(CALLS)))
+
+
+async def test_with_limits_it_does():
+    async with FakeKlaviyo() as fake, Klaviyo("pk_test", base_url=fake.url, max_wait=0.0) as klaviyo:
+        calls = [klaviyo.accounts.get_accounts() for _ in range(CALLS)]
+        with pytest.raises(RateLimitWait):
+            await asyncio.gather(*calls)

@@ -19,7 +19,7 @@ async def test_a_profile_comes_back_as_it_was_created(send, body):
     assert made["attributes"]["location"]["city"] == "Boston"
     assert made["attributes"]["location"]["zip"] is None
     assert made["attributes"]["anonymous_id"] is None
-    assert set(made["relationships"]) == {"lists", "segments", "push-tokens", "conversation"}
+    assert set(made["relationships"]) == {"lists", "segments", "push-tokens", "conversation", "conversations"}
     assert made["links"]["self"].endswith(f"/api/profiles/{made['id']}/")
 
 

@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from klaviyo_async import REVISION
 
-@pytest.mark.parametrize("revision", ["2026-04-15", "2025-04-15", "2031-01-15", "2026-07-15.pre"])
+
+@pytest.mark.parametrize("revision", [REVISION, "2025-04-15", "2031-01-15", f"{REVISION}.pre"])
 async def test_a_well_formed_revision_is_served_as_its_own(send, revision):
     answer = await send("GET", "/api/lists", headers={"revision": revision})
     assert answer.status == 200

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+import sqlite3
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +13,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from klaviyo_async import REVISION, ConfigurationError, operations
 from klaviyo_async.testing import Clock, FakeKlaviyo
+from klaviyo_async.testing.database import _TABLES
 from klaviyo_async.testing.schemas import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,7 +103,7 @@ def test_a_seed_repeats_itself():
 async def test_seeded_profiles_are_right_by_the_schema(send, fake):
     fake.seed(profiles=20, events=5, items=2)
     for path, name in (
-        ("/api/profiles", "GetProfileResponseCollectionCompoundDocument"),
+        ("/api/profiles", operations["get_profiles"].response),
         ("/api/events", "GetEventResponseCollectionCompoundDocument"),
         ("/api/catalog-items?include=variants", "GetCatalogItemResponseCollectionCompoundDocument"),
     ):
@@ -132,9 +136,9 @@ async def test_a_reset_forgets_everything_but_the_furniture(send, fake, body):
     fake.reset()
     assert fake.store.count("list") == 0
     assert fake.requests == []
-    assert not fake.answers
+    assert not fake.responses
     assert len((await send("GET", "/api/accounts")).data) == 1
-    assert fake.answers == {200: 1}
+    assert fake.responses == {200: 1}
 
 
 async def test_state_in_a_file_outlives_the_fake(tmp_path, make_sender, body):
@@ -190,7 +194,7 @@ async def test_the_stand_alone_server_survives_its_end(tmp_path, how, body):
             await process.communicate()
         return process.returncode
 
-    headers = {"Authorization": "Klaviyo-API-Key pk_x", "revision": "2026-04-15"}
+    headers = {"Authorization": "Klaviyo-API-Key pk_x", "revision": REVISION}
     process, url = await run("--profiles", "3")
     async with aiohttp.ClientSession(headers=headers) as session:
         async with session.post(f"{url}/api/lists", json=body("list", name="L")) as answer:
@@ -204,3 +208,49 @@ async def test_the_stand_alone_server_survives_its_end(tmp_path, how, body):
                 assert len((await answer.json(content_type=None))["data"]) == 3
         finally:
             await stop(process)
+
+
+def other_programs_file(path, *statements):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+    return path
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["CREATE TABLE customers (id INTEGER)"],
+        ["CREATE TABLE record (mine TEXT)"],
+        ["CREATE TABLE record (a)", "CREATE TABLE pair (b)", "CREATE TABLE more (c)"],
+        ["CREATE TABLE record (a)", "CREATE TABLE pair (b)", "PRAGMA application_id=7"],
+        ["PRAGMA application_id=7"],
+    ],
+)
+def test_the_database_of_another_program_is_left_alone(tmp_path, statements):
+    path = other_programs_file(tmp_path / "shop.sqlite", *statements)
+    before = path.read_bytes()
+    with pytest.raises(ConfigurationError, match=r"shop\.sqlite is the SQLite file of another program"):
+        FakeKlaviyo(database=path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["shop.sqlite"]
+
+
+def test_what_is_no_database_is_left_alone_too(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("no database at all, " * 100)
+    for wrong in (path, tmp_path, tmp_path / "missing" / "x.sqlite"):
+        with pytest.raises(ConfigurationError, match="can't be used"):
+            FakeKlaviyo(database=wrong)
+    assert path.read_text() == "no database at all, " * 100
+
+
+async def test_files_of_earlier_versions_and_empty_ones_are_taken(tmp_path):
+    earlier = other_programs_file(tmp_path / "earlier.sqlite", *_TABLES.strip().removesuffix(";").split(";\n"))
+    (tmp_path / "empty.sqlite").touch()
+    for path in (earlier, tmp_path / "empty.sqlite"):
+        for count in (1, 2):
+            async with FakeKlaviyo(limits=False, database=path) as fake:
+                fake.store.add("list", {"name": f"L{count}"})
+                assert fake.store.count("list") == count

@@ -9,6 +9,8 @@ import orjson
 import pytest
 from aiohttp import web
 
+from klaviyo_async import webhooks
+
 SECRET = "s3cret-s3cret-s3cret"
 
 
@@ -79,7 +81,6 @@ async def test_an_event_is_delivered_and_signed(send, fake, receiver):
 
 
 async def test_our_own_verification_takes_the_delivery(send, fake, receiver):
-    webhooks = pytest.importorskip("klaviyo_async.webhooks")
     await send("POST", "/api/webhooks", json=webhook(receiver.url, "event:api.placed_order"))
     await send("POST", "/api/events", json=event())
     await fake.settle()
