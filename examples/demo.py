@@ -1,126 +1,76 @@
-"""The main job, on real wire: create profiles, read them back page by page, record events, and sum up.
+"""The main jobs, on real wire: import 20,000 profiles from a CSV file, export them to Parquet, and sum up.
 
-Without KLAVIYO_API_KEY it runs against an embedded Klaviyo on loopback, made from the same documents, with its limits;
+Without KLAVIYO_API_KEY it runs against an embedded Klaviyo on loopback, made from the same documents, with its limits in real time;
 with it, read-only against the real one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import csv
 import logging
 import os
-import sys
+import random
+import tempfile
 import time
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from collections import Counter
+from importlib.util import find_spec
+from pathlib import Path
 
-from klaviyo_async import F, Klaviyo, KlaviyoError
+from klaviyo_async import Klaviyo, KlaviyoError, operations
 from klaviyo_async.testing import FakeKlaviyo
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Iterable
-
-PROFILES = 300
-EVENTS = 1_000
+ROWS = 20_000
 READ = 1_000
+BAD = {777: "not an address", 4_242: "two@@example.org", 19_999: "nobody"}
+"""Rows that can't get through, and what they have as an email address."""
 
 
-class Progress:
-    """How far a step is: one line that changes on a terminal, a line at the end elsewhere."""
-
-    def __init__(self, what: str, total: int | None) -> None:
-        self.what, self.total, self.done = what, total, 0
-        self.start = self.shown = time.monotonic()
-        self.live = sys.stdout.isatty()
-
-    def step(self, count: int = 1) -> None:
-        """Count, and show it if it is time."""
-        self.done += count
-        now = time.monotonic()
-        if self.live and now - self.shown > 0.1:
-            self.shown = now
-            print(f"\r{self.what}: {self.done:,}{f' of {self.total:,}' if self.total else ''}", end="", flush=True)
-
-    def end(self) -> None:
-        """Show the step as done."""
-        seconds = time.monotonic() - self.start
-        rate = f", {self.done / seconds:,.0f}/s" if seconds > 0 else ""
-        back = "\r" if self.live else ""
-        print(f"{back}{self.what}: {self.done:,} in {seconds:.1f} s{rate}")
+def write_customers(path: Path) -> None:
+    """A CSV file as a shop's export has it."""
+    chance = random.Random(1)  # noqa: S311 - it must be the same each time
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["email", "first_name", "last_name", "properties.tier", "properties.orders"])
+        for number in range(ROWS):
+            email = BAD.get(number, f"customer-{number}@example.org")
+            rows.writerow(
+                [email, f"Customer {number}", "Example", chance.choice(["gold", "silver"]), chance.randrange(40)]
+            )
 
 
-async def all_of(what: str, calls: Iterable[Awaitable[object]]) -> None:
-    """Await all calls at once; the client keeps them within the limits."""
-    calls = list(calls)
-    progress = Progress(what, len(calls))
-
-    async def one(call: Awaitable[object]) -> None:
-        await call
-        progress.step()
-
-    async with asyncio.TaskGroup() as group:
-        for call in calls:
-            group.create_task(one(call))
-    progress.end()
+def share_used(name: str, requests: int, seconds: float) -> str:
+    """Requests of an operation as a part of what its limits allowed in that time."""
+    limits = operations[name].limits
+    allowed = min(
+        limits.burst.count * (1 + int(seconds / limits.burst.seconds)),
+        limits.steady.count * (1 + int(seconds / limits.steady.seconds)),
+    )
+    return f"{requests:,} requests in {seconds:.1f} s, {requests / allowed:.0%} of {limits.burst} and {limits.steady}"
 
 
-async def count(what: str, records: AsyncIterable[object], limit: int | None = None) -> int:
-    """Count records as their pages come."""
-    progress = Progress(what, limit)
-    async for _ in records:
-        progress.step()
-        if progress.done == limit:
-            break
-    progress.end()
-    return progress.done
-
-
-async def embedded() -> None:
-    """Write and read, against the embedded Klaviyo."""
+async def embedded(folder: Path) -> None:
+    """Import and export, against the embedded Klaviyo."""
+    customers = folder / "customers.csv"
+    out = folder / ("profiles.parquet" if find_spec("pyarrow") else "profiles.csv")
+    write_customers(customers)
     async with FakeKlaviyo() as fake, Klaviyo("pk_demo", base_url=fake.url) as klaviyo:
-        print(f"an embedded Klaviyo listens on {fake.url}; its limits are the real ones\n")
-        started = datetime.now(UTC) - timedelta(seconds=2)  # times have no fractions of a second
-        await all_of(
-            "profiles created",
-            (
-                klaviyo.profiles.create_profile(
-                    email=f"customer-{number}@example.org",
-                    first_name=f"Customer {number}",
-                    properties={"tier": "gold" if number % 3 == 0 else "silver"},
-                )
-                for number in range(PROFILES)
-            ),
-        )
-        await all_of(
-            "events recorded",
-            (
-                klaviyo.events.create_event(
-                    metric={"name": "Placed Order"},
-                    profile={"email": f"customer-{number % PROFILES}@example.org"},
-                    properties={"OrderId": f"{number}"},
-                    value=9.5,
-                    unique_id=f"order-{number}",
-                )
-                for number in range(EVENTS)
-            ),
-        )
-        progress = Progress("profiles read back", PROFILES)
-        gold = 0
-        async for profile in klaviyo.profiles.get_profiles(
-            filter=F("created") > started, fields={"profile": ["email", "properties"]}, page_size=100
-        ):
-            gold += (profile.attributes.properties or {}).get("tier") == "gold"
-            progress.step()
-        progress.end()
-        events = await count("events read back", klaviyo.events.get_events(page_size=200))
-
-        answers = fake.answers
-        refused = sum(number for status, number in answers.items() if status == 429)
+        print(f"an embedded Klaviyo listens on {fake.url}; its limits are the real ones")
+        imported = await klaviyo.bulk.import_profiles(customers, progress=True)
+        print(f"  {imported}")
+        print(f"  {share_used('bulk_import_profiles', imported.requests, imported.seconds)}")
+        for (code, detail), count in Counter((error.code, error.detail) for error in imported.errors).most_common(5):
+            first = next(error for error in imported.errors if (error.code, error.detail) == (code, detail))
+            print(f"  {count:,} × {code}: {detail} (row {first.row}, {first.pointer or 'as a whole'})")
+        began = time.monotonic()
+        exported = await klaviyo.bulk.export_to(out, klaviyo.profiles.get_profiles, progress=True)
+        seconds = time.monotonic() - began
         print(
-            f"\n{progress.done:,} profiles ({gold:,} gold) and {events:,} events are there;"
-            f" {sum(answers.values()):,} requests, {refused} of them answered 429"
+            f"  {exported.records:,} records, {exported.records / seconds:,.0f}/s, {exported.bytes:,} bytes in {out.name}"
         )
-        if progress.done != PROFILES or events != EVENTS or refused:
+        print(f"  {share_used('get_profiles', exported.requests, seconds)}")
+        print(f"answers 429: {fake.responses[429]}")
+        if exported.records != imported.succeeded or imported.failed != len(BAD) or fake.responses[429]:
             raise SystemExit("that is not what should have come out")
 
 
@@ -128,21 +78,25 @@ async def real() -> None:
     """Read, against the real Klaviyo."""
     async with Klaviyo() as klaviyo:
         account = (await klaviyo.accounts.get_accounts()).data[0]
-        print(f"account {account.id}, read-only\n")
-        metrics = await count("metrics", klaviyo.metrics.get_metrics())
-        lists = await count("lists", klaviyo.lists.get_lists())
-        profiles = await count(f"profiles (at most {READ:,})", klaviyo.profiles.get_profiles(page_size=100), READ)
-        print(f"\n{metrics:,} metrics, {lists:,} lists and {profiles:,} profiles read")
+        print(f"account {account.id}, read-only")
+        metrics = len(await klaviyo.metrics.get_metrics().collect())
+        lists = len(await klaviyo.lists.get_lists().collect())
+        profiles = len(await klaviyo.profiles.get_profiles(page_size=100).collect(READ))
+        print(f"{metrics:,} metrics, {lists:,} lists and {profiles:,} profiles (at most {READ:,}) read")
 
 
 def main() -> None:
     """Run the demo; errors are one readable message."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:
-        asyncio.run(real() if os.environ.get("KLAVIYO_API_KEY") else embedded())
-    except* KlaviyoError as group:
-        raise SystemExit(f"\n{group.exceptions[0]}") from None
-    except* KeyboardInterrupt:
+        if os.environ.get("KLAVIYO_API_KEY"):
+            asyncio.run(real())
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(embedded(Path(folder)))
+    except KlaviyoError as error:
+        raise SystemExit(f"\n{error}") from None
+    except KeyboardInterrupt:
         raise SystemExit("\nstopped") from None
 
 
