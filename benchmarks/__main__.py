@@ -5,7 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MODULES = ("decoding", "clients", "startup", "checks", "limits", "fake")
+MODULES = (
+    "decoding",
+    "clients",
+    "handlers",
+    "startup",
+    "checks",
+    "limits",
+    "fake",
+    "soak",
+    "chaos",
+    "bulk",
+    "bulk_exports",
+)
 
 
 def main() -> None:

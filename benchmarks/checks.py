@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_async import F
+from klaviyo_async._request.prepare import prepare
 from klaviyo_async.operation_table import operations
-from klaviyo_async.query import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable

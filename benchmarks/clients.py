@@ -1,134 +1,136 @@
-"""Clients side by side against a loopback server in a process of its own: cold start, paging, GETs, POSTs.
+"""Clients side by side against a loopback server in a process of its own: cold start, paging, GETs and POSTs, HTTP and TLS.
 
-python -m benchmarks.clients [--rounds N]
+python -m benchmarks.clients [--rounds N] [--only PEER …]
 
-Every figure is a ratio to raw aiohttp + orjson in the same round; the table shows the median of the rounds.
+Our client runs with everything on: checks, limiter, retries, typed results. Every figure is a ratio to raw aiohttp + orjson in the
+same round; the table shows the median of the rounds. The README's table is made of the same lines.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import multiprocessing
 import os
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohttp import web
+from attrs import frozen
 
-from benchmarks.data import profiles_page
+from benchmarks.environments import ROOT, command_of
+from benchmarks.loopback import server
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
+    from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[1]
 _PEERS = {
-    "raw aiohttp + orjson (dicts)": ("raw", "aiohttp"),
-    "klaviyo_async": ("ours", "klaviyo_async"),
-    "httpx + json (dicts)": ("by_httpx", "httpx"),
-    "klaviyo-api in 50 threads": ("official", "klaviyo_api"),
+    "raw aiohttp + orjson (dicts)": "raw",
+    "klaviyo_async": "ours",
+    "httpx + json (dicts)": "by_httpx",
+    "klaviyo-api, in threads": "official",
+    "openapi-python-client's output": "stock",
+    "openapi-generator's output (asyncio)": "asyncio_generated",
 }
-_WORKS = {"page": (40, "cpu"), "get": (2_000, "cpu"), "post": (2_000, "wall")}
-_LIST = (
-    b'{"data":{"type":"list","id":"Y6nRLr","attributes":{"name":"VIP","created":"2026-01-01T00:00:00+00:00",'
-    b'"updated":"2026-01-01T00:00:00+00:00","opt_in_process":"double_opt_in"},"links":{"self":"https://a.klaviyo.com/api/lists/Y6nRLr/"}},'
-    b'"links":{"self":"https://a.klaviyo.com/api/lists/Y6nRLr"}}'
+
+
+@frozen
+class Work:
+    """One column of the table."""
+
+    title: str
+    name: str
+    count: int
+    tasks: int
+    tls: bool = False
+
+
+_WORKS = (
+    Work("first typed page, process start included", "cold", 1, 1),
+    Work("page of 100 profiles", "page", 40, 1),
+    Work("GET, 16 at once", "get", 2_000, 16),
+    Work("GET, 256 at once", "get", 3_000, 256),
+    Work("POST, 16 at once", "post", 2_000, 16),
+    Work("POST, 256 at once", "post", 3_000, 256),
+    Work("GET over TLS, 16 at once", "get", 2_000, 16, tls=True),
+    Work("POST over TLS, 16 at once", "post", 2_000, 16, tls=True),
 )
 
 
-def serve(told: Connection) -> None:
-    """A server that answers from memory."""
-    page = profiles_page()
+class Peer:
+    """A client in its environment."""
 
-    async def answer(request: web.Request) -> web.Response:
-        await request.read()
-        if request.path == "/api/events":
-            return web.Response(status=202)
-        return web.Response(
-            body=page if request.path == "/api/profiles" else _LIST, content_type="application/vnd.api+json"
+    def __init__(self, name: str, python: Path, environment: dict[str, str], certificate: Path) -> None:
+        self.name = name
+        self.command = [str(python), "-m", f"benchmarks.peers.{name}"]
+        # Bytecode is what an installed package has.
+        inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        self.environment = {**inherited, **environment, "SSL_CERT_FILE": str(certificate)}
+
+    def run(self, work: Work, url: str, count: int) -> float:
+        """Seconds for each call: of the wall clock for a cold start, of the CPU for all else."""
+        command = [*self.command, work.name, url, str(count), str(work.tasks)]
+        start = time.perf_counter()
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        wall = time.perf_counter() - start
+        if done.returncode:
+            raise SystemExit(f"{self.name} failed in {work.title}:\n{done.stderr[-2000:]}")
+        return wall if work.name == "cold" else float(json.loads(done.stdout)["cpu"])
+
+    def peak(self, url: str) -> float:
+        """Peak MiB of a cold start: the largest child of a helper process that has no other."""
+        code = (
+            "import resource, subprocess;"
+            f"subprocess.run({[*self.command, 'cold', url, '1', '1']!r}, check=True);"
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
         )
-
-    async def start() -> web.Application:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", answer)
-        return app
-
-    import socket  # noqa: PLC0415 - only in the server's process
-
-    listening = socket.create_server(("127.0.0.1", 0))
-    told.send(listening.getsockname()[1])
-    web.run_app(start(), sock=listening, print=None, access_log=None)
-
-
-def run(peer: str, work: str, url: str, count: int) -> dict[str, float]:
-    """One client's work in a process of its own."""
-    command = [sys.executable, "-m", f"benchmarks.peers.{peer}", work, url, str(count)]
-    # Bytecode is what an installed package has.
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    output, _ = process.communicate()
-    wall = time.perf_counter() - start
-    if process.returncode:
-        raise SystemExit(f"{peer} failed")
-    return {"wall": wall} if work == "cold" else json.loads(output)
-
-
-def peak(peer: str, url: str) -> float:
-    """Peak MiB of one client's cold start: the largest child of a helper process that has no other."""
-    code = (
-        "import resource, subprocess, sys;"
-        f"subprocess.run([sys.executable, '-m', 'benchmarks.peers.{peer}', 'cold', {url!r}, '1'], check=True);"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=_ROOT, capture_output=True, text=True, check=True)
-    return float(done.stdout)
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=True)
+        return float(done.stdout)
 
 
 def main() -> None:
     """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    peers = {name: peer for name, (peer, module) in _PEERS.items() if importlib.util.find_spec(module)}
-    listen, told = multiprocessing.Pipe(duplex=False)
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(told,), daemon=True)
-    server.start()
-    url = f"http://127.0.0.1:{listen.recv()}"
-    ratios: dict[tuple[str, str], list[float]] = {}
-    seconds: dict[str, list[float]] = {}
-    for number in range(rounds + 1):  # the first round writes bytecode and warms the disk's cache
-        for work, (count, unit) in {"cold": (1, "wall"), **_WORKS}.items():
-            base = 0.0
-            for name, peer in peers.items():
-                taken = run(peer, work, url, count if number else max(1, count // 20))[unit]
-                base = base or taken
-                if number:
-                    ratios.setdefault((name, work), []).append(taken / base)
-                    if peer == "raw":
-                        seconds.setdefault(work, []).append(taken)
-    print(
-        "| client | first typed page, cold | peak RSS | paging: CPU per page | GET, 50 at once: CPU per call | POST event, 50 at once: time per call |"
-    )
-    print("|---|---|---|---|---|---|")
-    baseline = peak("raw", url)
-    for name, peer in peers.items():
-        cells = [statistics.median(ratios[name, work]) for work in ("cold", *_WORKS)]
-        memory = peak(peer, url)
-        shown = [
-            f"{cells[0]:.2f}",
-            f"{memory:.0f} MiB, {memory / baseline:.2f}",
-            *(f"{cell:.2f}" for cell in cells[1:]),
-        ]
-        print(f"| {name} | {' | '.join(shown)} |")
-    absolute = ", ".join(f"{work} {statistics.median(found) * 1e3:.2f} ms" for work, found in seconds.items())
-    print(f"\nraw: {absolute}; {rounds} rounds")
-    server.terminate()
+    parser.add_argument("--only", nargs="*", choices=sorted(_PEERS.values()), help="beside raw, which is always there")
+    arguments = parser.parse_args()
+    with server() as address:
+        peers: dict[str, Peer] = {}
+        for title, name in _PEERS.items():
+            if arguments.only is not None and name not in {"raw", *arguments.only}:
+                continue
+            found = command_of(name)
+            if isinstance(found, str):
+                print(f"{title}: left out, {found}\n")
+            else:
+                peers[title] = Peer(name, *found, address.certificate)
+        works = [work for work in _WORKS if not work.tls or address.https]
+        ratios: dict[tuple[str, Work], list[float]] = {}
+        seconds: dict[Work, list[float]] = {}
+        for number in range(arguments.rounds + 1):  # the first round writes bytecode and warms the disk's cache
+            for work in works:
+                url = (address.https if work.tls else None) or address.http
+                base = 0.0
+                for title, peer in peers.items():
+                    # What takes milliseconds for each call needs fewer of them to be known as well.
+                    count = work.count if peer.name in {"raw", "ours"} else max(work.count // 6, 1)
+                    taken = peer.run(work, url, count if number else max(1, count // 20))
+                    base = base or taken
+                    if number:
+                        ratios.setdefault((title, work), []).append(taken / base)
+                        if peer.name == "raw":
+                            seconds.setdefault(work, []).append(taken)
+        memory = {title: peer.peak(address.http) for title, peer in peers.items()}
+    print(f"| client | {' | '.join(work.title for work in works)} | peak RSS |")
+    print("|---" * (len(works) + 2) + "|")
+    least = min(memory[title] for title, peer in peers.items() if peer.name == "raw")
+    for title in peers:
+        cells = [f"{statistics.median(ratios[title, work]):.2f}" for work in works]
+        print(f"| {title} | {' | '.join(cells)} | {memory[title] / least:.2f} |")
+    absolute = ", ".join(f"{work.title} {statistics.median(found) * 1e6:,.0f} µs" for work, found in seconds.items())
+    print(f"\nraw aiohttp + orjson = 1: {absolute}, {least:.0f} MiB; {arguments.rounds} rounds")
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import aiohttp
 
+from klaviyo_async import REVISION
 from klaviyo_async.testing import FakeKlaviyo
 
-HEADERS = {"Authorization": "Klaviyo-API-Key pk_bench", "revision": "2026-04-15"}
+HEADERS = {"Authorization": "Klaviyo-API-Key pk_bench", "revision": REVISION}
 PROFILES = 100_000
 
 

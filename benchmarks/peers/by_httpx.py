@@ -6,13 +6,15 @@ import asyncio
 
 import httpx
 
+from benchmarks.peers import REVISION
+
 
 async def main() -> None:
     """Do one work."""
     from benchmarks.peers import work as shared  # noqa: PLC0415 - not part of a cold start
 
-    work, url, count = shared.arguments()
-    headers = {"Authorization": "Klaviyo-API-Key pk_bench", "revision": "2026-04-15"}
+    work, url = shared.arguments()
+    headers = {"Authorization": "Klaviyo-API-Key pk_bench", "revision": REVISION}
     async with httpx.AsyncClient(base_url=url, headers=headers, limits=httpx.Limits(max_connections=100)) as session:
 
         async def page() -> None:
@@ -31,7 +33,7 @@ async def main() -> None:
         if work == "cold":
             await page()
         else:
-            await shared.measured({"page": page, "get": get, "post": post}[work], count, shared.tasks_of(work))
+            await shared.measured({"page": page, "get": get, "post": post})
 
 
 asyncio.run(main())

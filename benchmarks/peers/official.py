@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any
@@ -14,9 +15,9 @@ async def main() -> None:
     """Do one work."""
     from benchmarks.peers import work as shared  # noqa: PLC0415 - not part of a cold start
 
-    work, url, count = shared.arguments()
+    work, url = shared.arguments()
     client: Any = KlaviyoAPI("pk_bench", test_host=url)
-    pool = ThreadPoolExecutor(shared.CONCURRENT)
+    pool = ThreadPoolExecutor(int(sys.argv[4]) if work != "cold" else 1)
     loop = asyncio.get_running_loop()
 
     def page() -> None:
@@ -47,7 +48,7 @@ async def main() -> None:
         page()
         return
     call = {"page": page, "get": get, "post": post}[work]
-    await shared.measured(lambda: loop.run_in_executor(pool, call), count, shared.tasks_of(work))
+    await shared.measured({work: lambda: loop.run_in_executor(pool, call)})
 
 
 asyncio.run(main())

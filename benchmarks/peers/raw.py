@@ -7,9 +7,11 @@ import asyncio
 import aiohttp
 import orjson
 
+from benchmarks.peers import REVISION
+
 HEADERS = {
     "Authorization": "Klaviyo-API-Key pk_bench",
-    "revision": "2026-04-15",
+    "revision": REVISION,
     "accept": "application/vnd.api+json",
     "content-type": "application/vnd.api+json",
 }
@@ -19,7 +21,7 @@ async def main() -> None:
     """Do one work."""
     from benchmarks.peers import work as shared  # noqa: PLC0415 - not part of a cold start
 
-    work, url, count = shared.arguments()
+    work, url = shared.arguments()
     async with aiohttp.ClientSession(headers=HEADERS) as session:
 
         async def page() -> None:
@@ -51,7 +53,7 @@ async def main() -> None:
         if work == "cold":
             await page()
         else:
-            await shared.measured({"page": page, "get": get, "post": post}[work], count, shared.tasks_of(work))
+            await shared.measured({"page": page, "get": get, "post": post})
 
 
 asyncio.run(main())

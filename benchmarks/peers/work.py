@@ -1,4 +1,4 @@
-"""What all clients do: the works, how each is measured, and the line that tells it."""
+"""What all clients do: the works, how each is measured, and the line that tells it. Nothing but the standard library."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-CONCURRENT = 50
+EVENT = {"OrderId": "1", "Items": ["a", "b"], "Total": 9.5}
 
 
-async def measured(one: Callable[[], Awaitable[object]], count: int, tasks: int) -> None:
-    """Run `one` `count` times from `tasks` tasks, after a warm-up, and print seconds and CPU seconds for each."""
+def arguments() -> tuple[str, str]:
+    """Work and URL from the command line, which goes on with how many calls and from how many tasks."""
+    return sys.argv[1], sys.argv[2]
+
+
+async def measured(works: dict[str, Callable[[], Awaitable[object]]]) -> None:
+    """Run the work of the command line, after a warm-up, and print wall and CPU seconds for each call."""
+    one, count, tasks = works[sys.argv[1]], int(sys.argv[3]), int(sys.argv[4])
     await _spread(one, max(tasks, count // 10), tasks)
     cpu, start = _cpu(), time.perf_counter()
     await _spread(one, count, tasks)
@@ -37,16 +43,3 @@ async def _spread(one: Callable[[], Awaitable[object]], count: int, tasks: int) 
 def _cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
-
-
-def arguments() -> tuple[str, str, int]:
-    """Work, URL and count from the command line."""
-    return sys.argv[1], sys.argv[2], int(sys.argv[3])
-
-
-def tasks_of(work: str) -> int:
-    """How many tasks share a work."""
-    return 1 if work == "page" else CONCURRENT
-
-
-EVENT = {"OrderId": "1", "Items": ["a", "b"], "Total": 9.5}
