@@ -5,6 +5,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := klaviyo_async codegen tests benchmarks examples
 
+# Without its bytecode each process would compile the generated package again: every worker, and every test that starts Python.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -16,19 +19,23 @@ $(VENV)/.ready: pyproject.toml
 	@echo "setting up $(VENV) (a minute the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[redis,testing]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[redis,testing,cli]' --group dev
 	@touch $@
 
 .PHONY: setup
 setup: $(VENV)/.ready ## make the virtual environment
 
 .PHONY: demo
-demo: $(VENV)/.ready ## the main job against an embedded Klaviyo (read-only against the real one with KLAVIYO_API_KEY)
+demo: $(VENV)/.ready ## import and export 20,000 profiles against an embedded Klaviyo (read-only against the real one with KLAVIYO_API_KEY)
 	@$(BIN)/python examples/demo.py
 
 .PHONY: test
-test: $(VENV)/.ready ## all tests
-	@$(BIN)/python -m pytest -q $(ARGS)
+test: $(VENV)/.ready ## all tests, on all cores (one after the other with ARGS="-n 0")
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+.PHONY: test-fast
+test-fast: $(VENV)/.ready ## the tests that take less than a minute together: no sweeps, nothing slow
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not sweep and not slow" $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.ready ## ruff: lint and format
@@ -53,9 +60,24 @@ generate: $(VENV)/.ready ## write the generated parts of the package from specs/
 check: $(VENV)/.ready ## the committed generated parts are what specs/ give
 	@$(BIN)/python -m codegen check
 
+.PHONY: regenerate
+regenerate: $(VENV)/.ready ## take a revision of Klaviyo's: REVISION=2026-10-15 or newest, FROM=path for documents at hand
+	@test -n "$(REVISION)" || { echo "which one? make regenerate REVISION=2026-10-15 (or newest), with FROM=path if the documents are at hand"; exit 2; }
+	@$(BIN)/python -m codegen regenerate --revision "$(REVISION)" $(if $(FROM),--from "$(FROM)") $(if $(REPORT),--report "$(REPORT)")
+
+.PHONY: docs
+docs: $(VENV)/.ready ## the documentation site, into build/site
+	@$(BIN)/python -m codegen docs --out build/docs
+	@$(BIN)/zensical build --strict --config-file build/zensical.toml
+
+.PHONY: dist
+dist: $(VENV)/.ready ## source distribution and wheel, into dist/, checked
+	@rm -rf dist
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --quiet
+	@$(BIN)/python -m twine check --strict dist/*
+
 .PHONY: bench
 bench: $(VENV)/.ready ## all measurements (minutes)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@$(BIN)/python -m benchmarks
 
 .PHONY: clean

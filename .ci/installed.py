@@ -2,6 +2,7 @@
 
 import asyncio
 import pathlib
+import subprocess
 import sys
 
 import klaviyo_async
@@ -38,6 +39,15 @@ async def call() -> None:
 
 
 asyncio.run(call())
+
+# The command is there, and says what to install where the extra `cli` is missing.
+command = subprocess.run(  # noqa: S603 - our own command
+    [pathlib.Path(sys.executable).with_name("klaviyo-async"), "operations"], capture_output=True, text=True, check=False
+)
+assert (command.returncode, "klaviyo-async[cli]" in command.stderr) == (2, True), command
+window = here / "testing" / "window"
+assert (window / "templates" / "requests.html").exists(), "the window's templates are missing"
+assert (window / "static" / "window.js").exists(), "the window's script is missing"
 size = sum(path.stat().st_size for path in here.rglob("*") if path.is_file())
 print(f"Python {sys.version.split()[0]}: {len(klaviyo_async.models.__all__)} schemas, {size / 1e6:.1f} MB installed")
 assert size < 12e6, "more than 12 MB installed"
