@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,22 +67,25 @@ async def test_a_new_refresh_token_without_an_access_token_is_kept(server: RawSe
 
 
 async def test_an_endless_response_is_not_read_to_its_end(server: RawServer) -> None:
+    chunks = 0
+
     async def endless(request: Received, writer: Any) -> bool:
+        nonlocal chunks
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4000000000\r\n\r\n")
         try:
             for _ in range(4000):
                 writer.write(b"x" * 100_000)
                 await writer.drain()
+                chunks += 1
         except ConnectionError:
             return True
         raise AssertionError("it was read to its end")
 
     server.plan(endless)
-    auth = OAuth("app", "s", refresh_token="r0", token_url=f"{server.url}/oauth/token", timeout=20)
-    started = time.monotonic()
+    auth = OAuth("app", "s", refresh_token="r0", token_url=f"{server.url}/oauth/token", timeout=60)
     with pytest.raises(DecodeError):
         await auth.authorize()
-    assert time.monotonic() - started < 5
+    assert chunks < 1000
 
 
 json_values = st.recursive(

@@ -58,7 +58,7 @@ def test_schemas_that_take_each_other_twice_cost_no_more_than_others(generate: A
     known["NoteCreateQuery"]["properties"]["data"]["properties"]["attributes"] = {"$ref": f"{REF}B40"}
     started = time.monotonic()
     found = accepted(generate(spec))
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 120
     note = found.models.NoteResource.from_dict({"type": "note", "id": "1", "attributes": {"name": "x", "A": 1}})
     assert (note.attributes.name, note.attributes.to_dict()["A"]) == ("x", 1)
 

@@ -22,7 +22,7 @@ from klaviyo_async import (
 )
 from klaviyo_async.testing import FakeKlaviyo
 from tests.contract.wire import errors
-from tests.support.servers import WebServer, document
+from tests.support.servers import WebServer, document, until
 
 _keys = iter(range(1_000_000))
 
@@ -51,7 +51,7 @@ async def test_alone_it_is_never_answered_429() -> None:
         took = time.monotonic() - begun
         assert fake.responses[429] == 0
         assert fake.responses[200] == 103
-    assert 2 <= took < 6
+    assert 2 <= took < 15
 
 
 async def test_clients_with_the_same_credentials_share() -> None:
@@ -139,9 +139,8 @@ async def test_cancelling_a_waiting_call_costs_nothing() -> None:
         for one in waiting:
             one.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-        begun = time.monotonic()
-        await klaviyo.accounts.get_accounts()
-        assert time.monotonic() - begun < 2.5
+        second = await klaviyo.accounts.get_accounts()
+        assert second.http.waited < 5  # ten, had each of the ten its second
         assert len(fake.calls("get_accounts")) == 2
 
 
@@ -191,14 +190,12 @@ def test_overrides_that_can_not_be(overrides: Any) -> None:
 
 async def test_a_429_pauses_the_operation_for_all(server: WebServer) -> None:
     left = [429]
-    server.handler = lambda _: errors(left.pop(), headers={"Retry-After": "1"}) if left else document({"data": []})
+    server.handler = lambda _: errors(left.pop(), headers={"Retry-After": "2"}) if left else document({"data": []})
     async with Klaviyo(key(), base_url=server.url, limiter=own()) as klaviyo:
         first = asyncio.create_task(_first(klaviyo, RequestOptions()))
-        await asyncio.sleep(0.2)
-        begun = time.monotonic()
-        assert klaviyo.limiter.snapshot().bucket("get_profiles").frozen_for > 0.3
-        await _first(klaviyo, RequestOptions())
-        assert time.monotonic() - begun > 0.4
+        await until(lambda: any(bucket.frozen_for > 0 for bucket in klaviyo.limiter.snapshot().buckets))
+        second = await _first(klaviyo, RequestOptions())
+        assert second.http.waited > 0.4
         await first
 
 

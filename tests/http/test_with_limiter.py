@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from klaviyo_async import Klaviyo, LocalLimiter, RateLimitWait, RequestOptions
+from klaviyo_async import ConnectionFailed, Klaviyo, LocalLimiter, RateLimitWait, RequestOptions
 from tests.http.wire import PROFILE
 from tests.support.servers import RawServer, reply
 
@@ -19,9 +19,9 @@ async def test_a_429_pauses_and_then_goes_on(server: RawServer) -> None:
     async with Klaviyo("pk_limits_1", base_url=server.url, limiter=LocalLimiter(overrides=FAST)) as klaviyo:
         started = time.monotonic()
         document = await klaviyo.profiles.get_profile("01")
-        assert 1 <= time.monotonic() - started < 3
+        assert time.monotonic() - started >= 1
         assert document.http.attempts == 2
-        assert document.http.waited >= 1
+        assert 1 <= document.http.waited < 3
 
 
 async def test_a_burst_waits_its_turn_and_http_tells_how_long(server: RawServer) -> None:
@@ -62,11 +62,13 @@ async def test_a_refused_connection_gives_its_permit_back(naps: list[float]) -> 
     async with Klaviyo(
         "pk_limits_4", base_url="http://127.0.0.1:1", limiter=LocalLimiter(overrides=FAST), max_retries=20
     ) as klaviyo:
-        started = time.monotonic()
-        with pytest.raises(Exception, match="21 attempts"):
+        with pytest.raises(ConnectionFailed, match="21 attempts") as caught:
             await klaviyo.profiles.get_profile("01")
-        # With 5 a second, 21 requests that counted would have taken four seconds.
-        assert time.monotonic() - started < 2
+        assert caught.value.__cause__ is not None
+        # With 5 a second, 21 requests that counted would have waited four seconds.
+        bucket = klaviyo.limiter.snapshot().bucket("get_profile")
+        assert bucket is not None
+        assert [window.spent for window in bucket.windows] == [0, 0]
 
 
 async def test_an_unknown_operation_has_the_limits_of_tier_s(server: RawServer) -> None:

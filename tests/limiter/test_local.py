@@ -15,6 +15,7 @@ from klaviyo_async.limiter import AccountLimiter, LocalLimiter
 from klaviyo_async.limiter._scheduler import LOST
 from klaviyo_async.limiter.local import parse_overrides
 from tests.limiter.virtual import operation, parameter, run
+from tests.support.effort import Effort
 
 TEN = operation("get_things", "10/s", "150/m")
 ONE = operation("get_one", "1/s", "15/m")
@@ -343,47 +344,47 @@ def test_429s_without_a_time_pause_longer_each_time() -> None:
     assert max(waits) <= 61
 
 
-def test_ten_thousand_waiters_cost_little_each_and_use_one_timer() -> None:
-    async def main(loop):
-        limiter = LocalLimiter({"get_things": {"burst": "100/s", "steady": "100000/m"}}, clock=loop.time)
-        timers = 0
-        call_at = loop.call_at
+def test_many_waiters_cost_no_more_each_than_few_and_use_one_timer() -> None:
+    def each(number: int) -> float:
+        async def main(loop):
+            limiter = LocalLimiter({"get_things": {"burst": "100/s", "steady": "100000/m"}}, clock=loop.time)
+            timers = 0
+            call_at = loop.call_at
 
-        def counting(*args, **kwargs):
-            nonlocal timers
-            timers += 1
-            return call_at(*args, **kwargs)
+            def counting(*args, **kwargs):
+                nonlocal timers
+                timers += 1
+                return call_at(*args, **kwargs)
 
-        loop.call_at = counting
-        order = []
+            loop.call_at = counting
+            order = []
 
-        async def call(number):
-            (await limiter.acquire("a", TEN)).answered(200, {})
-            order.append(number)
+            async def call(number):
+                (await limiter.acquire("a", TEN)).answered(200, {})
+                order.append(number)
 
-        tasks = [asyncio.ensure_future(call(number)) for number in range(10_000)]
-        began = time.perf_counter()
-        await asyncio.gather(*tasks)
-        assert order == list(range(10_000))
-        return (time.perf_counter() - began) / 10_000, timers
+            with Effort() as effort:
+                await asyncio.gather(*(call(place) for place in range(number)))
+            assert order == list(range(number))
+            assert timers < number / 40  # a hundred are let through at a time
+            return effort.lines / number
 
-    each, timers = run(main)
-    assert each < 0.001
-    assert timers < 250  # a hundred are let through at a time
+        return run(main)
+
+    few, many = each(500), each(4_000)
+    assert many < 1.5 * few  # eight times as many may cost a logarithm more, not eight times as much
 
 
 def test_an_uncontended_acquire_is_cheap() -> None:
     async def main(loop):
-        limiter = LocalLimiter({"get_things": {"burst": "1000000/s", "steady": "1000000/m"}}, clock=time.monotonic)
-        best = float("inf")
-        for _ in range(20):
-            began = time.perf_counter()
-            for _ in range(500):
-                await limiter.acquire("a", TEN)
-            best = min(best, (time.perf_counter() - began) / 500)
-        return best
+        limiter = LocalLimiter({"get_things": {"burst": "1000000/s", "steady": "1000000/m"}}, clock=loop.time)
+        (await limiter.acquire("a", TEN)).answered(200, {})
+        with Effort() as effort:
+            held = [await limiter.acquire("a", TEN) for _ in range(1_000)]
+        assert len(held) == 1_000
+        return effort.lines / 1_000
 
-    assert run(main) < 15e-6  # 5 µs is the goal, measured in benchmarks/limits.py; a loaded machine gets some air
+    assert run(main) < 100  # how long that takes, benchmarks/limits.py measures
 
 
 @pytest.mark.parametrize(
@@ -692,25 +693,23 @@ def test_a_spent_daily_limit_is_waited_for_where_that_takes_a_moment_only() -> N
     run(main)
 
 
-def test_telling_many_that_the_wait_is_too_long_takes_time_in_proportion_to_their_number() -> None:
-    def seconds(number: int) -> float:
+def test_telling_many_that_the_wait_is_too_long_takes_work_in_proportion_to_their_number() -> None:
+    def work(number: int) -> int:
         async def main(loop):
             limiter = LocalLimiter(clock=loop.time)
             first = await limiter.acquire("a", ONE)
             waiting = [asyncio.ensure_future(limiter.acquire("a", ONE)) for _ in range(number)]
             await settle()
-            began = time.process_time()
-            first.answered(429, {"Retry-After": "5000"})
-            took = time.process_time() - began
+            with Effort() as effort:
+                first.answered(429, {"Retry-After": "5000"})
             failed = await asyncio.gather(*waiting, return_exceptions=True)
             assert all(isinstance(one, RateLimitWait) for one in failed)
-            return took
+            return effort.lines
 
-        return min(run(main) for _ in range(3))
+        return run(main)
 
-    few, many = seconds(2_000), seconds(8_000)
-    assert many < 8 * few  # four times as many; sixteen times as long, were it quadratic
-    assert many < 1.0
+    few, many = work(500), work(4_000)
+    assert many < 10 * few  # eight times as many; sixty-four times the work, were it quadratic
 
 
 def test_twenty_thousand_accounts_are_forgotten_with_their_queues() -> None:

@@ -223,8 +223,8 @@ def document(value: Any, status: int = 200, **headers: str) -> web.Response:
     return web.Response(status=status, body=json.dumps(value).encode(), headers=named, content_type=MEDIA_TYPE)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait for something that happens soon; TimeoutError where it doesn't."""
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait for something that happens soon; TimeoutError where it doesn't, not even on a busy machine."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)

@@ -6,7 +6,6 @@ import asyncio
 import importlib.metadata
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -118,11 +117,9 @@ CALLS = 17  # of an operation with 1/s and 15/m: with limits they take over a mi
 
 
 async def test_the_client_does_not_wait_for_limits_that_the_fake_does_not_have(klaviyo, fake_klaviyo):
-    started = time.monotonic()
     for _ in range(CALLS):
         document = await klaviyo.accounts.get_accounts()
         assert document.http.waited == 0
-    assert time.monotonic() - started < 10
     assert fake_klaviyo.responses == {200: CALLS}
 
 
