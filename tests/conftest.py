@@ -5,6 +5,8 @@
   schemas) or a tool of development. It runs on one interpreter. What sweeps have in common with other tests (calls,
   models, filters, the fake) runs on all.
 - `slow`: what is listed in slow.txt. `make test-fast` leaves out both.
+- Tests of real programs in real time (a Redis that dies, a browser, workers that are killed) are tried up to three times: a machine
+  that stands still for a second fails them, whatever the code does. The summary lists the tries. What can run on virtual time does.
 - With TEST_LOOP=uvloop in the environment they run on uvloop.
 """
 
@@ -39,6 +41,17 @@ SWEEPS = (
     "testing/test_every_operation.py",
     "typing/",
 )
+REAL = (
+    "auth/test_sharing.py",
+    "bulk/test_distributed.py",
+    "cli/test_processes.py",
+    "contract/test_limits.py",
+    "http/test_with_limiter.py",
+    "limiter/test_redis.py",
+    "limiter/test_redis_failures.py",
+    "limiter/test_redis_left.py",
+    "testing/test_window_in_a_browser.py",
+)
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -64,6 +77,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marks = [mark for mark, places in (("sweep", SWEEPS), ("slow", SLOW)) if place.startswith(places)]
         for mark in marks:
             item.add_marker(mark)
+        if place.startswith(REAL):
+            item.add_marker(pytest.mark.flaky(reruns=2))
         if marks:
             long.add(item.path)
     items.sort(key=lambda item: item.path not in long)
