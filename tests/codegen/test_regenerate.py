@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import fcntl
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -238,7 +237,7 @@ run.regenerate(run.Request({NEW!r}, Path({str(source)!r}), project=Path({str(pro
 def test_signals_stop_the_work(
     number: signal.Signals, project: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "check_types", lambda *_: os.kill(os.getpid(), number))
+    monkeypatch.setattr(run, "check_types", lambda *_: signal.raise_signal(number))
     before, handler = files(project), signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt):
         take(project, source)
@@ -253,7 +252,7 @@ def test_signals_come_too_late_while_the_files_are_put_in_place(
     real = tree._move
 
     def move(path: Path, target: Path) -> None:
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         real(path, target)
 
     monkeypatch.setattr(tree, "_move", move)

@@ -537,7 +537,7 @@ async def test_reset_ends_pauses_for_all(redis) -> None:
 @needs_server
 async def test_accounts_are_forgotten_when_they_are_idle(redis, monkeypatch) -> None:
     monkeypatch.setattr(module, "_MANY", 20)
-    limiter = RedisLimiter(redis.url)
+    limiter = RedisLimiter(redis.url, command_timeout=10)
     called = operation(burst="10/s", steady="20/s")
     held = await limiter.acquire("held", called)
     for start in (0, 200):

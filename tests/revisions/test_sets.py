@@ -97,8 +97,8 @@ async def test_the_fake_serves_every_operation(package_of: Callable[[str], Modul
         statuses = {operation.name: await ask(operation) for operation in last_deletes}
         coverage = fake.coverage()
         routes = fake._world.router.routes
-    # What isn't as it must be is told with its reason: nothing falls over, and what is asked for has an answer.
-    assert {name: status for name, status in statuses.items() if status not in {200, 400, 404}} == {}
+    # Requests are refused with a reason, never with a 500; 409 where a job was faster with the same external id.
+    assert {name: status for name, status in statuses.items() if status not in {200, 400, 404, 409}} == {}
     assert sum(status == 200 for status in statuses.values()) > 0.6 * len(statuses)
     stateless = {name for name, kind in coverage.items() if kind == "example"}
     assert {name for name in stateless if routes[name].action not in {None, "create", "related", "list"}} == set()
