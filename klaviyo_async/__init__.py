@@ -1,4 +1,4 @@
-"""Async-first client of the Klaviyo REST API, generated from Klaviyo's OpenAPI documents.
+"""Async-first client for the Klaviyo REST API, generated from Klaviyo's OpenAPI documents.
 
 ::
 
@@ -160,7 +160,7 @@ _SUBMODULES = frozenset(
 
 
 def __getattr__(name: str) -> Any:
-    # PEP 562: a name loads its module when it is first used, so that importing the package costs next to nothing.
+    # PEP 562: a name loads its module when it is first used, so that importing the package costs almost nothing.
     if name in __all__:
         value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
     elif name in _SUBMODULES:

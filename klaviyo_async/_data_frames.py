@@ -1,4 +1,4 @@
-"""Values as data frames give them: what numpy's scalars and pandas' missing values stand for. Needs neither of them."""
+"""Values from data frames: conversion of numpy scalars, detection of pandas' missing values. Requires neither package."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def is_missing(value: Any) -> bool:
 
 
 def unwrapped(value: Any) -> Any:
-    """The plain value that a numpy scalar stands for; any other value as it is.
+    """The plain value of a numpy scalar; any other value unchanged.
 
-    Raises ValueError, with the end of a sentence, for missing values and for times without a zone.
+    Raises ValueError, with the end of a sentence, for missing values and for times without a time zone.
     """
     if is_missing(value):
         raise ValueError(f"{value} is a missing value, which can't be sent; leave it out, or give None")
@@ -32,5 +32,5 @@ def unwrapped(value: Any) -> Any:
         # It would become a number or a timedelta, depending on its unit: it stays what it is, and is refused as that.
         return value
     item = value.item()
-    # Python has no type for a long double, so that gives itself.
+    # Python has no type for a long double, so `item()` returns the same object.
     return float(item) if type(item) is type(value) else item

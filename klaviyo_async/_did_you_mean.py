@@ -1,4 +1,4 @@
-"""The end of a message about a wrong name: the nearest match and what is allowed. Values are quoted shortened."""
+"""The end of a message about an unknown name: the nearest match and what is allowed. Quoted values are shortened."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LONGEST = 100
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """The end of a sentence about a wrong name: the nearest match, if any, and the first dozen of what is allowed.
+    """The end of a sentence about an unknown name: the nearest match, if any, and the first dozen allowed names.
 
-    Where there are more than a hundred (the operations, say), they are not listed.
+    If there are more than a hundred (operations, for instance), they are not listed.
     """
     names = list(allowed)
     if not names:
         return " (none are allowed)"
-    # Comparing takes quadratic time; a name that long is not a typing mistake.
+    # Comparing takes quadratic time; a name that long is not a typo.
     near = get_close_matches(name, names, 1, 0.5) if len(name) <= _LONGEST else []
     end = f"; did you mean {near[0]!r}?" if near else ""
     if len(names) > _LISTABLE:
@@ -40,5 +40,5 @@ def shown(value: object, longest: int = 80) -> str:
 
 
 def unknown_keyword(operation: str, name: str, known: Iterable[str]) -> TypeError:
-    """A TypeError that names the operation, the keyword and the nearest keyword that there is."""
+    """A TypeError that names the operation, the keyword and the nearest existing keyword."""
     return TypeError(f"{operation} has no keyword {shown(name)}{nearest(name, known)}")

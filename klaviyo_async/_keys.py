@@ -6,5 +6,5 @@ __all__ = ["is_private_key"]
 
 
 def is_private_key(text: object) -> bool:
-    """Whether this looks like a private API key, which must not stand in a URL, nor where the public one belongs."""
+    """Whether this looks like a private API key, which must not appear in a URL or in place of the public one."""
     return isinstance(text, str) and text.strip().lower().startswith("pk_")

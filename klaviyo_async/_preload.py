@@ -1,4 +1,4 @@
-"""`preload`: load what is otherwise loaded when first used."""
+"""`preload`: load ahead of time what is otherwise loaded on first use."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _CORE = (
 
 
 def preload(*names: str) -> None:
-    """Load endpoint functions and models ahead: before a fork, so that processes share them, or before serving.
+    """Load endpoint functions and models ahead of time: before a fork, so that processes share them, or before serving.
 
-    `names` are those of operations (``"get_profiles"``); with none, everything is loaded. Raises `QueryError` for a name
-    that no operation has.
+    `names` are operation names (``"get_profiles"``); without any, everything is loaded. Raises `QueryError` for an unknown
+    name.
     """
     from klaviyo_async.operation_table import operations  # noqa: PLC0415 - loading is what this function is for
 
@@ -61,7 +61,7 @@ def preload_of(operations: OperationTable, names: Iterable[str]) -> None:
 
 
 def _load(model: Any) -> None:
-    """Touch what a model would build on first use."""
+    """Trigger what a model would build on first use."""
     prepare = getattr(model, "preload", None)
     if prepare is not None:
         prepare()

@@ -1,6 +1,6 @@
-"""Every error of the library: what went wrong, and what to do next.
+"""All errors of the library. Their messages say what went wrong, and what to do next.
 
-All of them pickle and copy, and none of them carries a credential.
+All of them can be pickled and copied, and none of them contains a credential.
 """
 
 # ruff: noqa: N818 - the names are the public interface: RequestTimeout, NotFound, Conflict …
@@ -26,17 +26,17 @@ _SHOWN = 5
 
 
 class KlaviyoError(Exception):
-    """Base of every error that the library raises on purpose."""
+    """Base class of every error that the library raises deliberately."""
 
     report: Any = None
-    """The `klaviyo_async.bulk.Report` of the bulk job that this error ended before its time: what became of the rows until then."""
+    """The `klaviyo_async.bulk.Report` of the bulk job that this error ended: the outcome of its rows up to then."""
 
     def __str__(self) -> str:
-        # What came over the wire or from the caller may hold lone surrogates, which no terminal or log file takes.
+        # Text from the network or the caller may contain lone surrogates, which terminals and log files don't accept.
         return super().__str__().encode("utf-8", "backslashreplace").decode()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions pickle by calling their class with `args`, which keyword-only constructors don't survive.
+        # Exceptions pickle by calling their class with `args`, which doesn't work with keyword-only constructors.
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -55,16 +55,16 @@ def _rebuild_response(kind: type[APIError], args: tuple[object, ...], state: dic
 
 
 class ConfigurationError(KlaviyoError):
-    """The client can't work as it was set up: a missing credential, a bad base URL, a session of another event loop."""
+    """The client is not set up correctly: a missing credential, a bad base URL, a session of another event loop."""
 
 
 @frozen
 class Problem:
-    """One thing that is wrong with a call. `str()` is the sentence about it."""
+    """One problem with a call. `str()` returns the sentence describing it."""
 
     pointer: str
     """Where: a JSON pointer into the body (``/data/attributes/email``), or the keyword (``filter``, ``fields[profile]``).
-    Empty where the problem has no place of its own."""
+    Empty if the problem has no location of its own."""
     message: str
     kind: Literal["unknown", "mismatch", "range", "required", "type", "value"] = "value"
     """unknown: a name or value that the operation doesn't have; mismatch: a filter value of another type than documented;
@@ -73,7 +73,7 @@ class Problem:
 
     @property
     def maybe_new(self) -> bool:
-        """Whether Klaviyo may take it since a later revision; ``validate=False`` lets it through."""
+        """Whether a later revision of Klaviyo may accept it; ``validate=False`` lets it through."""
         return self.kind in _MAYBE_NEW
 
     def __str__(self) -> str:
@@ -85,10 +85,10 @@ _MAYBE_NEW = frozenset({"unknown", "mismatch", "range"})
 
 
 class QueryError(KlaviyoError, ValueError):
-    """A call that can't be right, found before anything was sent."""
+    """An invalid call, detected before anything was sent."""
 
     operation: str | None
-    """Name of the operation; None where the mistake isn't tied to one (an expression on its own)."""
+    """Name of the operation; None if the mistake isn't tied to one (a standalone expression)."""
     problems: tuple[Problem, ...]
     """Everything that is wrong with the call."""
 
@@ -99,20 +99,20 @@ class QueryError(KlaviyoError, ValueError):
 
 
 class PaginationError(KlaviyoError):
-    """A list that can't be read to its end: a next link leaves the client's origin, was there before or can't be read, or a
+    """A list can't be read to its end: a next link points to another origin, was already followed or can't be parsed, or a
     page has no body."""
 
 
 class CheckpointError(KlaviyoError):
-    """A checkpoint file that can't be used: it belongs to another job or source, another run has it open, or it is none."""
+    """A checkpoint file can't be used: it belongs to another job or source, is in use by another run, or isn't a checkpoint."""
 
 
 class WebhookSignatureError(KlaviyoError):
-    """A webhook delivery that wasn't signed with the secret, is too old, or is no delivery at all."""
+    """A webhook request isn't signed with the secret, is too old, or isn't a delivery at all."""
 
 
 class DecodeError(KlaviyoError):
-    """A success whose body is not what the operation promises: it is not JSON, or larger than `max_response_bytes`."""
+    """A success response whose body isn't what the operation promises: not JSON, or larger than `max_response_bytes`."""
 
     operation: str
     status: int
@@ -123,7 +123,7 @@ class DecodeError(KlaviyoError):
     reason: str
     """Why it can't be decoded."""
     body: bytes
-    """The body; of one that is too large the first megabyte."""
+    """The body; if it is too large, its first megabyte."""
     headers: Mapping[str, str]
 
     def __init__(
@@ -136,7 +136,7 @@ class DecodeError(KlaviyoError):
         reason: str = "",
         over: int | None = None,
     ) -> None:
-        """`over` is the number of bytes that the body exceeds, where that is what is wrong with it."""
+        """`over` is the number of bytes that the body exceeds, if it is too large."""
         self.operation = operation
         self.status = status
         self.headers = _plain(headers)
@@ -149,27 +149,27 @@ class DecodeError(KlaviyoError):
         if over is not None:
             message = (
                 f"{operation}: Klaviyo responded with status {status} and a body of over {over:,} bytes ({about}), which was not"
-                " read to its end. The request was carried out. Ask for less at once, or raise max_response_bytes."
+                " read to its end. The request was processed. Request less, or raise max_response_bytes."
             )
         else:
             message = (
-                f"{operation}: Klaviyo responded with status {status} and a body that is not the JSON it should be ({about},"
-                f" {len(body)} bytes{'; ' + reason if reason else ''}): {self.snippet!r}. If it was Klaviyo that responded, the"
-                " request was carried out; but it may have been a proxy, or another server because of a wrong base_url."
+                f"{operation}: Klaviyo responded with status {status} and a body that isn't the expected JSON ({about},"
+                f" {len(body)} bytes{'; ' + reason if reason else ''}): {self.snippet!r}. If the response came from Klaviyo, the"
+                " request was processed; but it may have come from a proxy, or from another server because base_url is wrong."
             )
         super().__init__(message)
 
 
 class TransportError(KlaviyoError):
-    """No complete response came."""
+    """No complete response was received."""
 
     operation: str
     sent: bool | None
-    """False: Klaviyo never saw the request. True: it may have carried it out. None: unknown which of the two."""
+    """False: Klaviyo never received the request. True: it may have processed it. None: unknown."""
     attempts: int
-    """How often the request was tried."""
+    """How often the request was attempted."""
     permanent: bool = False
-    """Whether trying again can't help, as with a certificate that was not accepted."""
+    """Whether retrying is pointless, for instance because a certificate was rejected."""
 
     def __init__(self, message: str, *, operation: str, sent: bool | None = None, attempts: int = 1) -> None:
         super().__init__(message)
@@ -178,7 +178,7 @@ class TransportError(KlaviyoError):
         self.attempts = attempts
 
     def after(self, attempts: int) -> Self:
-        """This error, as that of the last of so many attempts."""
+        """This error, with the total number of attempts."""
         self.attempts = attempts
         if attempts > 1:
             self.args: tuple[Any, ...] = (f"{self} [{attempts} attempts]",)
@@ -190,11 +190,11 @@ class RequestTimeout(TransportError):
 
 
 class ConnectionFailed(TransportError):
-    """The connection could not be made, or broke before the response was complete."""
+    """The connection could not be established, or broke before the response was complete."""
 
 
 class RateLimitWait(KlaviyoError):
-    """The call would have to wait longer for its turn than it may."""
+    """The call would have to wait for the rate limit longer than it may."""
 
     seconds: float
     """How long it would have had to wait, in seconds."""
@@ -205,14 +205,14 @@ class RateLimitWait(KlaviyoError):
         self.operation = operation
         super().__init__(
             message
-            or f"{operation or 'request'}: the rate limit asks for a wait of {seconds:.1f} s, longer than max_wait allows."
+            or f"{operation or 'request'}: the rate limit requires a wait of {seconds:.1f} s, longer than max_wait allows."
             " Call again later, or raise max_wait."
         )
 
 
 @frozen(kw_only=True)
 class ErrorSource:
-    """What in the request an error is about."""
+    """Which part of the request an error is about."""
 
     pointer: str | None = None
     """JSON pointer into the request body, for instance ``/data/attributes/email``."""
@@ -220,7 +220,7 @@ class ErrorSource:
     """Name of the query parameter."""
     header: str | None = None
     additional: Mapping[str, Any] = field(default=_EMPTY)
-    """Whatever else was there."""
+    """All other members."""
 
     def __str__(self) -> str:
         if self.pointer:
@@ -235,23 +235,23 @@ class ErrorSource:
 
 @frozen(kw_only=True)
 class ErrorObject:
-    """One JSON:API error object, as far as Klaviyo filled it in: every field may be missing."""
+    """A JSON:API error object as Klaviyo sent it; every field may be missing."""
 
     id: str | None = None
     status: int | None = None
     code: str | None = None
-    """Klaviyo's word for the problem, for instance ``duplicate_profile``; the vocabulary is open."""
+    """Klaviyo's code for the problem, for instance ``duplicate_profile``. The set of codes is open."""
     title: str | None = None
     detail: str | None = None
     source: ErrorSource = field(factory=ErrorSource)
     links: Mapping[str, Any] = field(default=_EMPTY)
     meta: Mapping[str, Any] = field(default=_EMPTY)
     additional: Mapping[str, Any] = field(default=_EMPTY)
-    """Members that JSON:API doesn't name."""
+    """Members that JSON:API doesn't define."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ErrorObject:
-        """Read one error object; what has the wrong type counts as missing, and nothing raises."""
+        """Read an error object; members of the wrong type count as missing, and nothing raises."""
         source = _mapping(data.get("source"))
         return cls(
             id=_text(data.get("id")),
@@ -283,22 +283,22 @@ _MEMBERS = ("id", "status", "code", "title", "detail", "source", "links", "meta"
 
 
 class APIError(KlaviyoError):
-    """Klaviyo responded with a status that is not a success."""
+    """Klaviyo responded with a status other than success."""
 
     status: int
     errors: tuple[ErrorObject, ...]
-    """The JSON:API error objects; empty where the body held none."""
+    """The JSON:API error objects; empty if the body has none."""
     request_id: str | None
-    """Klaviyo's id of the request, for its support."""
+    """Klaviyo's id for the request, for its support."""
     headers: Mapping[str, str]
     """The headers of the response."""
     body: bytes
-    """The body of the response, as far as it came; at most a megabyte."""
+    """The body of the response, as far as it was received; at most a megabyte."""
     operation: str
     attempts: int
     """How often the request was sent."""
     waited: float
-    """Seconds that the call spent waiting for its turn and between attempts."""
+    """Seconds that the call waited for rate limits and between attempts."""
 
     def __init__(
         self,
@@ -322,7 +322,7 @@ class APIError(KlaviyoError):
         super().__init__(self._message(hint))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The error objects are read from the body again: they may be nested deeper than pickle goes.
+        # The error objects are read from the body again: they may be nested more deeply than pickle allows.
         state = {name: value for name, value in self.__dict__.items() if name != "errors"}
         return _rebuild_response, (type(self), self.args, state)
 
@@ -349,7 +349,7 @@ class APIError(KlaviyoError):
 
 
 class BadRequest(APIError):
-    """400: the request is malformed or names something that can't be."""
+    """400: the request is malformed or contains an invalid name or value."""
 
 
 class Unauthorized(APIError):
@@ -365,34 +365,34 @@ class NotFound(APIError):
 
 
 class Conflict(APIError):
-    """409: the resource is there already, or in a state that doesn't allow this."""
+    """409: the resource already exists, or is in a state that doesn't allow this."""
 
     @property
     def duplicate_profile_id(self) -> str | None:
-        """Id of the profile that is there already, where the conflict is about a profile."""
+        """Id of the existing profile, if the conflict is about a profile."""
         return next((_text(error.meta.get("duplicate_profile_id")) for error in self.errors if error.meta), None)
 
 
 class Gone(APIError):
-    """410: the endpoint or the whole revision was retired."""
+    """410: the endpoint or the whole revision has been retired."""
 
 
 class PayloadTooLarge(APIError):
-    """413: the body is larger than the operation takes."""
+    """413: the body is larger than the operation allows."""
 
 
 class RateLimited(APIError):
-    """429: too many requests, and no more attempts were left."""
+    """429: too many requests, and no attempts were left."""
 
     retry_after: float | None = None
-    """Seconds after which Klaviyo would take the request again; None where it didn't say."""
+    """Seconds until Klaviyo will accept the request again; None if it didn't say."""
 
 
 class ServerError(APIError):
     """5xx: the failure is on Klaviyo's side."""
 
     retry_after: float | None = None
-    """Seconds after which Klaviyo asked for a retry; None where it didn't say."""
+    """Seconds until the retry that Klaviyo asked for; None if it didn't say."""
 
 
 _BY_STATUS: Mapping[int, type[APIError]] = {
@@ -408,7 +408,7 @@ _BY_STATUS: Mapping[int, type[APIError]] = {
 
 
 def class_of(status: int) -> type[APIError]:
-    """The class of error for a status."""
+    """The error class for a status."""
     return _BY_STATUS.get(status) or (ServerError if status >= 500 else APIError)
 
 
@@ -425,9 +425,10 @@ def error_of(
     attempts: int = 1,
     waited: float = 0.0,
 ) -> APIError:
-    """The error for a response that is not a success.
+    """The error for a response other than a success.
 
-    `kind` is the status whose class it has, where that isn't its own; `credential` says where the credential came from (never the credential itself), `revision` which one was asked for.
+    `kind` is the status that determines the class, if it differs from the response's own; `credential` says where the
+    credential came from (never the credential itself), `revision` which revision was requested.
     """
     kind = status if kind is None else kind
     error = class_of(kind)(
@@ -445,7 +446,7 @@ def error_of(
 
 
 def parse_errors(body: bytes) -> tuple[ErrorObject, ...]:
-    """The error objects of a response's body; none where it holds none (HTML, empty, cut off)."""
+    """The error objects in a response's body; empty if there are none (HTML, empty, truncated)."""
     try:
         document = json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
@@ -462,30 +463,30 @@ def _hint(operation: Operation, status: int, headers: Mapping[str, str], credent
     if 300 <= status < 400:
         target = _find(headers, "location")
         return (
-            f"Klaviyo's API never redirects; this went to {target or 'nowhere'!r} and was not followed, because it would have"
-            " taken the credential along. Check base_url."
+            f"Klaviyo's API never redirects; the redirect to {target or 'nowhere'!r} was not followed, because that would have"
+            " sent the credential along. Check base_url."
         )
     credential = credential or "the credential"
     match status:
         case 401 | 403 if operation.public:
-            return "It carries no private key, only company_id: check that this is the account's public API key."
+            return "The request has no private key, only company_id: check that this is the account's public API key."
         case 401:
-            return f"Klaviyo did not accept {credential}: check that it is complete, of this account and not revoked."
+            return f"Klaviyo rejected {credential}: check that it is complete, belongs to this account and has not been revoked."
         case 403:
             return _scopes(operation.scopes, credential)
         case 410:
-            return f"Revision {revision} or this endpoint of it was retired: set a newer `revision`, or upgrade klaviyo_async."
+            return f"Revision {revision} or this endpoint of it has been retired: set a newer `revision`, or upgrade klaviyo_async."
         case 413:
             return _caps(operation)
         case 429:
-            return "Retries were used up: raise max_retries, or share the limiter with whatever else uses this account."
+            return "No retries were left: raise max_retries, or share the limiter with whatever else uses this account."
         case _:
             return ""
 
 
 def _scopes(scopes: Sequence[str], credential: str) -> str:
     if not scopes:
-        return f"Check what {credential} may do."
+        return f"Check the permissions of {credential}."
     one = len(scopes) == 1
     return (
         f"The operation needs the scope{'' if one else 's'} {', '.join(scopes)}: check that {credential} has {'it' if one else 'them'},"
@@ -502,13 +503,17 @@ def _caps(operation: Operation) -> str:
         f"{limit:,} {what}"
         for limit, what in (
             (caps.rows, "rows"),
-            (caps.bytes, "bytes in all"),
-            (caps.row_bytes, "bytes for each row"),
-            (caps.string_bytes, "bytes for each string"),
+            (caps.bytes, "bytes in total"),
+            (caps.row_bytes, "bytes per row"),
+            (caps.string_bytes, "bytes per string"),
         )
         if limit is not None
     ]
-    return f"One request may carry at most {', '.join(known)}: send less at once." if known else "Send less at once."
+    return (
+        f"A request may contain at most {', '.join(known)}: send less per request."
+        if known
+        else "Send less per request."
+    )
 
 
 def _snippet(body: bytes) -> str:
@@ -553,7 +558,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _state(value: object, names: Sequence[str]) -> dict[str, Any]:
-    # The shared empty mapping is a read-only proxy, which does not pickle.
+    # The shared empty mapping is a read-only proxy, which can't be pickled.
     return {name: item for name in names if (item := getattr(value, name)) is not _EMPTY}
 
 

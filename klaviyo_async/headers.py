@@ -21,12 +21,12 @@ _SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "set-cook
 
 
 class Headers(Mapping[str, str]):
-    """HTTP headers: read-only, names in any case, secrets blacked out in the `repr`."""
+    """HTTP headers: read-only, case-insensitive, secrets redacted in the `repr`."""
 
     __slots__ = ("_items", "_wire")
 
     def __init__(self, items: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        # What a transport made of these headers, for the next request that carries them.
+        # What a transport derived from these headers, for the next request that has them.
         self._wire: Any = None
         self._items: CIMultiDict[str] | CIMultiDictProxy[str]
         if isinstance(items, Headers):
@@ -34,14 +34,14 @@ class Headers(Mapping[str, str]):
         elif isinstance(items, Mapping):
             self._items = CIMultiDict()
             for name, value in cast("Mapping[str, str]", items).items():
-                # Of two spellings of one name the later wins, as in a plain mapping with one key.
+                # If a name is spelled in two ways, the later one wins, as in a plain mapping.
                 self._items[name] = value
         else:
             self._items = CIMultiDict(items)
 
     @classmethod
     def of(cls, items: CIMultiDict[str] | CIMultiDictProxy[str]) -> Headers:
-        """Wrap headers that nobody changes any more, without a copy."""
+        """Wrap headers that won't be changed any more, without copying them."""
         headers = cls.__new__(cls)
         headers._items = items
         headers._wire = None
@@ -56,7 +56,7 @@ class Headers(Mapping[str, str]):
             return self._items.get(name, default)
 
     def getall(self, name: str) -> list[str]:
-        """Every value of a header that came more than once; empty where there is none."""
+        """All values of a repeated header; empty if it is missing."""
         return self._items.getall(name, [])
 
     def __contains__(self, name: object) -> bool:
@@ -80,11 +80,11 @@ class Headers(Mapping[str, str]):
         return f"Headers({{{shown}}})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What is written somewhere must not carry a credential or a session cookie along.
+        # What is written to a log must not contain a credential or a session cookie.
         return Headers, ([(str(k), v) for k, v in self._items.items() if k.lower() not in _SECRET],)
 
     def merged(self, changes: Mapping[str, str]) -> Headers:
-        """These headers with `changes` set over them."""
+        """These headers, overridden by `changes`."""
         items = CIMultiDict(self._items)
         for name, value in changes.items():
             items[name] = value

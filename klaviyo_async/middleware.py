@@ -1,4 +1,4 @@
-"""What middlewares are given and give back: `Request` and `Response`, immutable values."""
+"""What middlewares receive and return: `Request` and `Response`, immutable values."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ __all__ = ["CallNext", "Middleware", "Request", "Response", "StreamedBody"]
 
 
 class StreamedBody(Protocol):
-    """The body of an upload, which is read while it is sent."""
+    """The body of an upload, read while it is sent."""
 
     @property
     @abstractmethod
     def content_type(self) -> str:
-        """Its media type, the boundary of a form included."""
+        """Its media type, including the boundary of a form."""
 
     @property
     @abstractmethod
     def size(self) -> int | None:
-        """Its length in bytes; None where that isn't known before the end, as of a pipe."""
+        """Its length in bytes; None if that isn't known in advance, as for a pipe."""
 
     @property
     @abstractmethod
     def replayable(self) -> bool:
-        """Whether it can be sent once more."""
+        """Whether it can be sent again."""
 
     @abstractmethod
     def stream(self) -> AsyncIterator[bytes]:
-        """Its bytes, from the start."""
+        """Its bytes, from the beginning."""
 
 
 def _headers(items: Mapping[str, str]) -> Headers:
@@ -54,8 +54,8 @@ def _shown_body(body: object) -> str:
 class Request:
     """One attempt at a request, as a middleware sees it.
 
-    The credential is not in it: it is added behind the last middleware, and only where `url` is on the client's own
-    origin. A middleware that sets an ``Authorization`` header of its own has its way.
+    It doesn't contain the credential, which is added after the last middleware, and only if `url` is on the client's own
+    origin. A middleware may set its own ``Authorization`` header, which is then used instead.
     """
 
     method: str
@@ -67,7 +67,7 @@ class Request:
     attempt: int = 1
     """1 for the first attempt of a call, 2 for the first retry."""
     waited: float = 0.0
-    """Seconds that the call has waited so far, for the limiter and between attempts."""
+    """Seconds that the call has waited so far, for rate limits and between attempts."""
 
     def replace(self, **changes: Any) -> Request:
         """A copy with these attributes changed: ``request.replace(headers={**request.headers, "X-Trace": "1"})``."""
@@ -76,7 +76,7 @@ class Request:
 
 @frozen(kw_only=True)
 class Response:
-    """The response to one attempt; one with 4xx or 5xx is a response like any other."""
+    """The response to one attempt. A 4xx or 5xx is a response like any other."""
 
     status: int
     headers: Headers = field(converter=_headers, factory=Headers)
@@ -84,11 +84,11 @@ class Response:
 
     @property
     def request_id(self) -> str | None:
-        """Klaviyo's id of the request, for its support."""
+        """Klaviyo's id for the request, for its support."""
         return self.headers.get("X-Klaviyo-Req-Id")
 
     def json(self) -> Any:
-        """The body as JSON. Raises ValueError where it isn't JSON."""
+        """The body as JSON. Raises ValueError if it isn't JSON."""
         return json.loads(self.body)
 
     def replace(self, **changes: Any) -> Response:
@@ -97,6 +97,6 @@ class Response:
 
 
 CallNext: TypeAlias = "Callable[[Request], Awaitable[Response]]"
-"""What a middleware gets to call: the next middleware, or the request itself."""
+"""What a middleware calls: the next middleware, or the request itself."""
 Middleware: TypeAlias = "Callable[[Request, CallNext], Awaitable[Response]]"
 """``async def middleware(request, call_next)``."""

@@ -1,4 +1,4 @@
-"""What is known of an operation before it is called: the facts that the generated `operation_table/` is made of."""
+"""What is known about an operation before it is called: the facts in the generated `operation_table/`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class Rate(str):
-    """A limit as Klaviyo writes it, for instance ``"75/s"``: at most `count` requests in any window of `seconds`."""
+    """A limit in Klaviyo's notation, for instance ``"75/s"``: at most `count` requests in any window of `seconds`."""
 
     __slots__ = ()
 
@@ -32,14 +32,14 @@ class Rate(str):
 
 @frozen(kw_only=True)
 class ParameterLimit:
-    """A limit that one parameter's value adds: a bucket of its own, shared by every operation that triggers it."""
+    """A limit that a parameter's value adds: a separate bucket, shared by every operation that triggers it."""
 
     parameter: str
     """Wire name of the query parameter, for instance ``additional-fields[profile]``."""
     value: str
     """The value that triggers it, for instance ``predictive_analytics``."""
     resource: str
-    """The resource that is asked about; with parameter and value the key of the shared bucket."""
+    """The requested resource; together with parameter and value it identifies the shared bucket."""
     rates: tuple[Rate, ...]
 
 
@@ -51,30 +51,30 @@ class Limits:
     steady: Rate
     daily: Rate | None = None
     by_parameter: tuple[ParameterLimit, ...] = ()
-    """Limits that apply on top, once a parameter has a certain value."""
+    """Additional limits that apply when a parameter has a certain value."""
 
     @property
     def rates(self) -> tuple[Rate, ...]:
-        """Burst, steady and, where there is one, daily."""
+        """Burst, steady and, if there is one, daily."""
         return (self.burst, self.steady) if self.daily is None else (self.burst, self.steady, self.daily)
 
 
 @frozen(kw_only=True)
 class FilterField:
-    """What ``x-klaviyo-filters`` says of one field: its operators by kind of value, and the type of the value."""
+    """What ``x-klaviyo-filters`` says about a field: its operators by kind of value, and the type of the value."""
 
     single: tuple[str, ...] = ()
     """Operators that take one value."""
     list: tuple[str, ...] = ()
-    """Operators that take a list of values (`equals` here is taken with one value as well)."""
+    """Operators that take a list of values (`equals` also accepts a single one)."""
     none: tuple[str, ...] = ()
     """Operators without a value (`has`)."""
     type: str | None = None
-    """JSON type of the value: string, integer, number or boolean; None where no operator takes a value."""
+    """JSON type of the value: string, integer, number or boolean; None if no operator takes a value."""
     format: str | None = None
-    """`date-time` for times, else None."""
+    """`date-time` for times, otherwise None."""
     enum: tuple[Any, ...] = ()
-    """The known values, where the document lists them."""
+    """The known values, if the document lists them."""
 
     @property
     def operators(self) -> tuple[str, ...]:
@@ -93,24 +93,24 @@ class PageSize:
 
 @frozen(kw_only=True)
 class Caps:
-    """How much one request may carry. Bytes are decimal: 5 MB = 5,000,000."""
+    """How much one request may contain. Bytes are decimal: 5 MB = 5,000,000."""
 
     rows: int | None = None
     bytes: int | None = None
     row_bytes: int | None = None
     string_bytes: int | None = None
     jobs: int | None = None
-    """Jobs of this kind that may be queued or processing at once."""
+    """Jobs of this kind that may be queued or processing at the same time."""
 
 
 @frozen(kw_only=True)
 class Parameter:
-    """One query or header parameter: the keyword it has in Python and the name it has on the wire."""
+    """A query or header parameter: its Python keyword and its wire name."""
 
     name: str
     """Python keyword, for instance ``page_size``, ``filter`` or ``company_id``."""
     wire: str
-    """Name on the wire: ``page[size]``, ``X-Klaviyo-API-Filters``; for families the part before the bracket."""
+    """Wire name: ``page[size]``, ``X-Klaviyo-API-Filters``; for families, the part before the bracket."""
     place: Literal["query", "header"] = "query"
     kind: Literal[
         "filter",
@@ -126,15 +126,15 @@ class Parameter:
     ] = "string"
     required: bool = False
     enum: tuple[str, ...] = ()
-    """Allowed values of a plain parameter that has such a list."""
+    """Allowed values of a plain parameter, if it has such a list."""
 
 
 @frozen(kw_only=True)
 class Pagination:
-    """How the pages of a list follow each other, and where in a page its records are."""
+    """How a list is paginated, and where in a page its records are."""
 
     style: Literal["none", "cursor", "post-query", "post-body"]
-    """none: one page, though links may come; cursor: GET with ``page[cursor]``; post-query: the same POST again with
+    """none: one page, even if there are links; cursor: GET with ``page[cursor]``; post-query: the same POST again with
     ``page_cursor`` in the query; post-body: with ``page_cursor`` in ``data.attributes`` of the body."""
     records: tuple[str, ...] = ("data",)
     """Path of attribute names to the list of records in the document, for instance ``("data", "attributes", "results")``."""
@@ -142,10 +142,10 @@ class Pagination:
 
 @frozen(kw_only=True)
 class Nested:
-    """What is inside a value of a keyword write: a resource in an envelope of its own, a list of them, or plain JSON.
+    """The structure of a value in a keyword write: a resource in its own envelope, a list of resources, or plain JSON.
 
     `kind`: ``resource`` is ``{"data": {…}}``, ``resources`` is ``{"data": [{…}, …]}``, ``bare`` and ``bares`` are the same
-    without ``data`` around, ``object`` is a mapping, ``objects`` a list of mappings, whose own keys may be nested again.
+    without ``data``, ``object`` is a mapping, ``objects`` a list of mappings, whose own keys may be nested again.
     """
 
     kind: Literal["resource", "resources", "bare", "bares", "object", "objects"]
@@ -156,18 +156,18 @@ class Nested:
 
 @frozen(kw_only=True)
 class Resource:
-    """How a JSON:API resource object of a request body is put together from keywords."""
+    """How a JSON:API resource object in a request body is built from keywords."""
 
     type: str
     id: Literal["none", "optional", "required"] = "none"
     id_keyword: str = "id"
-    """Keyword of the id: ``id_`` where the path has an ``id`` that is something else."""
+    """Keyword of the id: ``id_`` if the path has an ``id`` that is something else."""
     attributes: Mapping[str, str] = field(default=_EMPTY)
     """Keyword → wire name of each attribute."""
     required: tuple[str, ...] = ()
     """Keywords that the document requires (attributes, relationships, ``id``)."""
     nested: Mapping[str, Nested] = field(default=_EMPTY)
-    """Those attributes (by keyword) whose value is a resource or holds one."""
+    """The attributes (by keyword) whose value is or contains a resource."""
     relationships: Mapping[str, Relationship] = field(default=_EMPTY)
     """Keyword → relationship."""
     meta: bool = False
@@ -176,23 +176,23 @@ class Resource:
     wraps_attributes: bool = True
     """Whether there is an ``attributes`` object at all."""
     filters: Mapping[str, Literal["string", "list"]] = field(default=_EMPTY)
-    """Those attributes (by keyword) that are filters: one text, or a list with one condition each."""
+    """The attributes (by keyword) that are filters: a single text, or a list with one condition each."""
 
 
 @frozen(kw_only=True)
 class Relationship:
-    """A relationship that a write may set: ``{"data": {"type": …, "id": …}}`` or a list of such."""
+    """A relationship that a write can set: ``{"data": {"type": …, "id": …}}`` or a list of them."""
 
     wire: str
     many: bool
     type: str
     resource: Resource | None = None
-    """Set where the related resource carries more than its type and id (bulk jobs carry whole resources)."""
+    """Set if the related resource has more than its type and id (bulk jobs contain whole resources)."""
 
 
 @frozen(kw_only=True)
 class Body:
-    """What an operation takes as its request body."""
+    """What an operation accepts as its request body."""
 
     kind: Literal["resource", "identifiers", "multipart", "json"]
     """resource: one ``data`` object, also by keywords; identifiers: ids or a list of them; multipart: form fields;
@@ -203,53 +203,53 @@ class Body:
     many: bool = False
     """For identifiers: whether ``data`` is a list."""
     resource: Resource | None = None
-    """How ``data`` (or one member of it) is put together."""
+    """How ``data`` (or one member of it) is built."""
     id_from_path: str | None = None
-    """Path parameter that gives ``data.id``, where the path names that very resource."""
+    """Path parameter that provides ``data.id``, if the path identifies that resource."""
     fields: tuple[str, ...] = ()
     """For multipart: the form's fields, the file first."""
 
 
 @frozen(kw_only=True)
 class Job:
-    """The asynchronous job that an operation starts: how to follow it, and how to read what became of its rows."""
+    """The asynchronous job that an operation starts: how to follow it, and where to read the outcome of its rows."""
 
     get: str
-    """The operation that retrieves it; takes its id."""
+    """The operation that retrieves the job; it takes the job's id."""
     errors: str | None = None
-    """The operation that lists the rows that failed, where there is one."""
+    """The operation that lists the failed rows, if there is one."""
     embeds_errors: bool = False
     """Whether the job itself lists them, in its attribute ``errors``."""
     counts: tuple[str, ...] = ()
     """The attributes of the job that count rows, for instance ``completed_count``, ``failed_count``, ``skipped_count``."""
     ended: tuple[str, ...] = ("complete", "cancelled")
-    """The values of its ``status`` after which nothing more happens. A job with failed rows is ``complete`` as well."""
+    """The final values of its ``status``. A job with failed rows is ``complete`` as well."""
 
 
 @frozen(kw_only=True)
 class Bulk:
-    """What is special about an operation that takes many rows in one request."""
+    """Specifics of an operation that takes many rows in one request."""
 
     rows: str
     """Keyword of the attribute or relationship that holds them."""
     counts: str | None = None
-    """Key of a list in each row, where `Caps.rows` counts the members of that list and not the rows."""
+    """Key of a list in each row, if `Caps.rows` counts the members of that list instead of the rows."""
     same_by: tuple[str, ...] = ()
-    """Keys that say what a row is about: two rows that agree in one of them are about the same thing, and their order
+    """Keys that identify what a row is about: two rows that agree in one of them are about the same record, and their order
     matters."""
     identified_by: tuple[str, ...] = ()
     """Keys of which a row needs at least one."""
     instead: tuple[str, ...] = ()
-    """Relationships that may be given in place of rows; exactly one of the rows and these."""
+    """Relationships that may be passed instead of rows; exactly one of the rows and these."""
     global_without: str | None = None
     """The relationship without which the operation acts on the whole account."""
     job: Job | None = None
-    """None where there is no job to look at: a 2xx says that the rows were accepted, and nothing more will be known."""
+    """None if there is no job to poll: a 2xx says that the rows were accepted, and nothing more will be known."""
 
 
 @frozen(kw_only=True)
 class Operation:
-    """One operation of the API, told without loading any model of it."""
+    """An operation of the API, described without loading any of its models."""
 
     name: str
     """The document's ``operationId``."""
@@ -257,17 +257,17 @@ class Operation:
     path: str
     """Path template, for instance ``/api/lists/{id}/relationships/profiles``."""
     tag: str
-    """snake_case name of its group on the client."""
+    """The snake_case name of its group on the client."""
     summary: str
     scopes: tuple[str, ...] = ()
     limits: Limits
     path_parameters: tuple[str, ...] = ()
     """Names of the path's parameters, in path order."""
     parameters: tuple[Parameter, ...] = ()
-    """Query and header parameters, ``revision`` left out."""
+    """Query and header parameters, except ``revision``."""
     filters: Mapping[str, FilterField] = field(default=_EMPTY)
     filter_requires: tuple[str, ...] = ()
-    """Fields of which a filter has to name at least one, where the operation says so (``messages.channel`` of get_campaigns)."""
+    """Fields of which a filter must name at least one, if the operation requires that (``messages.channel`` for get_campaigns)."""
     sort: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     fields: Mapping[str, tuple[str, ...]] = field(default=_EMPTY)
@@ -278,37 +278,37 @@ class Operation:
     """Set for every operation whose result is a list of records."""
     body: Body | None = None
     response: str | None = None
-    """Name of the success document's class in `models`; None where there is no body."""
+    """Name of the success document's class in `models`; None if there is no body."""
     package: str = "klaviyo_async"
-    """The generated package that has the operation's function and models: `klaviyo_async`, or that of another revision."""
+    """The generated package with the operation's function and models: `klaviyo_async`, or that of another revision."""
     revision: str | None = None
-    """The revision of the API that its requests ask for; None for `klaviyo.request`, which asks for the client's."""
+    """The revision of the API that its requests use; None for `klaviyo.request`, which uses the client's."""
     caps: Caps = Caps()
     bulk: Bulk | None = None
     """Set for the operations that take many rows in one request."""
     aliases: tuple[str, ...] = ()
     safe_to_repeat: bool
-    """Whether a request of unknown fate may be sent again."""
+    """Whether a request with an unknown outcome may be sent again."""
     safe_with: str | None = None
-    """Keyword whose presence makes a write safe to repeat (``unique_id`` of create_event)."""
+    """Keyword whose presence makes a write safe to repeat (``unique_id`` for create_event)."""
     public: bool = False
-    """A client-side operation: carries ``company_id`` and never the private key."""
+    """Whether it is a client-side operation, which sends ``company_id`` and never the private key."""
     deprecated: bool = False
     reference: str
     """URL of Klaviyo's reference page for this operation and revision."""
     _plan: object = field(init=False, eq=False, repr=False, default=None)
-    # What preparing a call works out of it, at the first call.
+    # Derived from the operation at the first call, for preparing further ones.
 
     @property
     def models(self) -> str:
-        """Name of the module that has the operation's models: `klaviyo_async.models`, or that of another revision."""
+        """Name of the module with the operation's models: `klaviyo_async.models`, or that of another revision."""
         return f"{self.package}.models"
 
 
 class OperationTable(Mapping[str, Operation]):
-    """operationId → `Operation`, in alphabetical order; the module of a tag loads when one of its operations is asked for.
+    """operationId → `Operation`, in alphabetical order. The module of a tag is loaded when one of its operations is requested.
 
-    `module` is the package of these modules, and `tags` says which of them an operation is in.
+    `module` is the package of these modules, and `tags` says which of them contains an operation.
     """
 
     loaded: ClassVar[list[OperationTable]] = []
@@ -316,7 +316,7 @@ class OperationTable(Mapping[str, Operation]):
 
     def __init__(self, module: str, tags: dict[str, str], *, revision: str) -> None:
         self.package: str = module.rpartition(".")[0]
-        """The generated package that this is the table of: `klaviyo_async`, or that of another revision."""
+        """The generated package of this table: `klaviyo_async`, or that of another revision."""
         self.revision: str = revision
         """The revision of the API that the package was generated from."""
         self._module = module
@@ -330,7 +330,7 @@ class OperationTable(Mapping[str, Operation]):
             return self._loaded[name]
         except KeyError:
             module = import_module(f"{self._module}.{self._tags[name]}")
-        # Where a package lies is known to itself alone, so the facts of a tag don't tell.
+        # Only a package knows its own location, so the facts of a tag don't contain it.
         self._loaded.update(
             (operation.name, evolve(operation, package=self.package, revision=self.revision))
             for operation in module.OPERATIONS
@@ -338,9 +338,9 @@ class OperationTable(Mapping[str, Operation]):
         return self._loaded[name]
 
     def at(self, method: str, path: str) -> Operation | None:
-        """The operation behind a request's method and percent-encoded path; None where there is none.
+        """The operation for a request's method and percent-encoded path; None if there is none.
 
-        A slash at the end doesn't matter, and a path in full goes before one with a parameter in the same place.
+        A trailing slash is ignored, and a literal path takes precedence over one with a parameter in the same place.
         """
         if not self._routes:
             self._routes = _routes(self.values())

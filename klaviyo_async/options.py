@@ -1,4 +1,4 @@
-"""`RequestOptions`: per-call overrides of client settings; `Settings`: what a client was set up with; and the checks of both."""
+"""`RequestOptions`: per-call overrides of client settings; `Settings`: what a client was configured with; validation of both."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ MAX_RESPONSE_BYTES = 256 * 2**20
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _REVISION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[A-Za-z0-9-]+)?")
 _MADE_FROM = {
-    "authorization": "is made from `api_key` or `auth`: give one of these",
+    "authorization": "is made from `api_key` or `auth`: pass one of these",
     "revision": "is made from `revision`: set that",
     "accept": f"is always {JSON_API}; a middleware can replace it",
     "host": "is made from `base_url`: set that",
     "content-type": "is made from the body; a middleware can replace it",
     "content-length": "is made from the body: leave it out",
     "transfer-encoding": "is made from the body: leave it out",
-    "connection": "is the connection pool's: give a `session` whose connector has force_close=True",
+    "connection": "belongs to the connection pool: pass a `session` whose connector has force_close=True",
 }
-"""Headers that the client makes itself, and what to use instead."""
+"""Headers that the client sets itself, and what to use instead."""
 
 
 def checked_revision(revision: str) -> str:
@@ -49,7 +49,7 @@ def checked_timeout(timeout: float | aiohttp.ClientTimeout) -> float | aiohttp.C
         return timeout
     if not _is_positive(timeout) or math.isinf(timeout):
         raise ConfigurationError(
-            f"timeout must be a positive number of seconds or an aiohttp.ClientTimeout, not {timeout!r}. To wait without end:"
+            f"timeout must be a positive number of seconds or an aiohttp.ClientTimeout, not {timeout!r}. To wait indefinitely:"
             " aiohttp.ClientTimeout(total=None)."
         )
     return float(timeout)
@@ -84,7 +84,7 @@ def checked_headers(headers: Mapping[str, str]) -> Headers:
         raise ConfigurationError(f"headers must be a mapping of names to values, not {type(headers).__name__}.")
     for name, value in headers.items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-            raise ConfigurationError(f"{name!r} can't be the name of a header.")
+            raise ConfigurationError(f"{name!r} is not a valid header name.")
         if name.lower() in _MADE_FROM:
             raise ConfigurationError(f"The header {name} can't be set: it {_MADE_FROM[name.lower()]}.")
         if not isinstance(value, str) or not _fits_a_header(value):
@@ -107,41 +107,41 @@ def _is_positive(value: object) -> TypeGuard[float]:
 
 @frozen(kw_only=True)
 class RequestOptions:
-    """Per-call overrides of client settings. What is None here is as the client has it.
+    """Per-call overrides of client settings. None keeps the client's setting.
 
-    Raises `ConfigurationError` for a value that can't be.
+    Raises `ConfigurationError` for an invalid value.
     """
 
     timeout: float | aiohttp.ClientTimeout | None = field(default=None, converter=optional(checked_timeout))
     """Seconds for one attempt, or an `aiohttp.ClientTimeout`."""
     max_retries: int | None = field(default=None, converter=optional(checked_retries))
-    """How often a failed attempt is repeated: 0 for never."""
+    """How often a failed attempt is repeated; 0 for never."""
     max_wait: float | None = field(default=None, converter=optional(checked_wait))
-    """Longest wait on the limiter and on `Retry-After`, in seconds; `math.inf` lifts the client's limit."""
+    """Longest wait for the limiter and for `Retry-After`, in seconds; `math.inf` lifts the client's limit."""
     headers: Mapping[str, str] | None = field(default=None, converter=optional(checked_headers))
-    """Headers on top of the client's. A ``User-Agent`` is put in front of the client's own."""
+    """Headers added to the client's. A ``User-Agent`` is put in front of the client's own."""
     priority: Literal["interactive", "bulk"] | None = field(default=None, converter=optional(checked_priority))
-    """Place in the queue for the rate limits: ``interactive`` goes before ``bulk``."""
+    """Priority for the rate limits: ``interactive`` goes before ``bulk``."""
     validate: bool | None = None
-    """False lets through what the operation table doesn't know."""
+    """False lets through names and values that the operation table doesn't know."""
     revision: str | None = field(default=None, converter=optional(checked_revision))
-    """Another revision of the API, for whatever operation. Its responses may have other fields than the models say."""
+    """Another revision of the API, for any operation. Its responses may have fields that the models don't declare."""
     max_response_bytes: int | None = field(default=None, converter=optional(checked_size))
-    """Largest body of a success that is read into memory; a larger one raises `DecodeError`."""
+    """Largest success body that is read into memory; a larger one raises `DecodeError`."""
 
 
 @frozen(kw_only=True)
 class Settings:
-    """What a client was set up with, or what one call of it goes by."""
+    """What a client was configured with, or the effective settings of one call."""
 
     auth: Auth | None
     company_id: str | None
     origin: str
     middlewares: tuple[Middleware, ...]
     revision: str = field(converter=checked_revision)
-    """What operations of the client's own package ask for, and `klaviyo.request`."""
+    """The revision for operations of the client's own package, and for `klaviyo.request`."""
     call_revision: str | None = None
-    """What this one call asks for, whatever package its operation is of."""
+    """The revision for this call, whichever package its operation is from."""
     timeout: float | aiohttp.ClientTimeout = field(default=30.0, converter=checked_timeout)
     max_retries: int = field(default=5, converter=checked_retries)
     max_wait: float | None = field(default=None, converter=optional(checked_wait))
@@ -151,7 +151,7 @@ class Settings:
     max_response_bytes: int = field(default=MAX_RESPONSE_BYTES, converter=checked_size)
 
     def merge(self, options: RequestOptions) -> Settings:
-        """These settings with `options` over them; their headers are added to those here."""
+        """These settings overridden by `options`; headers are merged."""
         if not isinstance(options, RequestOptions):
             raise TypeError(f"options must be RequestOptions(…), not {type(options).__name__}.")
         changes = {name: value for name in _OVERRIDES if (value := getattr(options, name)) is not None}
@@ -160,7 +160,7 @@ class Settings:
         return evolve(self, **changes)
 
     def of_one_call(self, options: RequestOptions) -> Settings:
-        """These settings with the `options` of a call over them."""
+        """These settings overridden by the `options` of a call."""
         merged = self.merge(options)
         return merged if options.revision is None else evolve(merged, call_revision=options.revision)
 

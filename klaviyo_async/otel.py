@@ -1,4 +1,4 @@
-"""OpenTelemetry for the client: a span and a measurement for each attempt, by the semantic conventions of HTTP clients.
+"""OpenTelemetry for the client: a span and metrics for each attempt, following the semantic conventions for HTTP clients.
 
 ::
 
@@ -38,20 +38,20 @@ _WAITS = (0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 
 class Telemetry:
-    """A middleware that makes a client span of each attempt and measures it. Put it first: the others are inside then.
+    """A middleware that records a client span and metrics for each attempt. Put it first, so that it encloses the others.
 
-    Spans are named ``GET /api/profiles/{id}``. They have the attributes that the conventions ask of an HTTP client
-    (``url.full`` without its query, which holds people's addresses), ``http.request.resend_count`` for retries,
-    ``klaviyo.operation``, ``klaviyo.request_id``, and in ``klaviyo.waited`` the seconds that the call has waited so far.
-    Attempts of one call are spans side by side, in the span that was current when the call began.
+    Spans are named ``GET /api/profiles/{id}``. They have the attributes that the conventions define for HTTP clients
+    (``url.full`` without the query, which may contain personal data), ``http.request.resend_count`` for retries,
+    ``klaviyo.operation``, ``klaviyo.request_id``, and ``klaviyo.waited``, the seconds that the call has waited so far.
+    The attempts of a call are sibling spans, children of the span that was current when the call began.
 
     Metrics are ``http.client.request.duration``, a histogram in seconds, and ``klaviyo.client.wait.duration``, how long calls
-    waited for their turn under the rate limits before their first attempt.
+    waited for the rate limits before their first attempt.
 
-    :param tracer_provider: Where spans go; the global provider without it.
-    :param meter_provider: Where measurements go; the global provider without it.
-    :param propagate: Whether requests carry the context (``traceparent``, baggage). Off, since it would tell Klaviyo of your
-        traces, and Klaviyo doesn't continue them.
+    :param tracer_provider: Tracer provider; defaults to the global one.
+    :param meter_provider: Meter provider; defaults to the global one.
+    :param propagate: Whether to send the trace context (``traceparent``, baggage). Off by default, since it would expose your
+        traces to Klaviyo, which doesn't continue them.
 
     Source: https://opentelemetry.io/docs/specs/semconv/http/
     """
@@ -74,7 +74,7 @@ class Telemetry:
         self._wait = meter.create_histogram(
             "klaviyo.client.wait.duration",
             unit="s",
-            description="Time that calls waited for their turn under Klaviyo's rate limits.",
+            description="Time that calls waited for Klaviyo's rate limits.",
             explicit_bucket_boundaries_advisory=_WAITS,
         )
         self._propagate = propagate
@@ -84,7 +84,7 @@ class Telemetry:
         shared = _shared(request)
         if request.attempt == 1:
             self._wait.record(request.waited, {"klaviyo.operation": request.operation.name})
-        # Failures are noted below: an exception's message is not for a trace, as it may quote the response.
+        # Failures are recorded below: exception messages don't belong in a trace, as they may quote the response.
         with self._tracer.start_as_current_span(
             f"{request.method} {request.operation.path}",
             kind=trace.SpanKind.CLIENT,
@@ -118,7 +118,7 @@ class Telemetry:
 
 
 def _shared(request: Request) -> dict[str, str | int]:
-    """What spans and measurements say of a request; few values each."""
+    """The attributes of spans and metrics for a request; few values each."""
     url = urlsplit(request.url)
     return {
         "http.request.method": request.method,

@@ -1,4 +1,4 @@
-"""Pages of a list: awaited for one, iterated for every record, with the next page fetched while the current one is used."""
+"""The pages of a list: await one, or iterate over all records, with the next page fetched while the current one is processed."""
 
 from __future__ import annotations
 
@@ -35,17 +35,18 @@ class Sender(Protocol):
 
 
 class Pages(Coroutine[Any, Any, D_co], Generic[D_co, R_co]):
-    """The result of a list operation. Nothing is sent before it is awaited or iterated.
+    """The result of a list operation. Nothing is sent until it is awaited or iterated.
 
-    ``await pages`` gives one page, the response document (None for a response without a body); ``async for record in pages``
-    every record of all pages; ``async for page in pages.pages()`` every page; ``await pages.collect(limit)`` a list of records.
-    Each of these starts at the first page again. While a page is used the next one is fetched; leaving the loop cancels that.
+    ``await pages`` returns one page, the response document (None for a response without a body). ``async for record in pages``
+    yields every record of all pages, ``async for page in pages.pages()`` every page. ``await pages.collect(limit)`` returns a list
+    of records. Each of these starts at the first page. While a page is processed, the next one is fetched; leaving the loop
+    cancels that request.
 
-    It goes wherever a coroutine goes (`asyncio.create_task`, `asyncio.gather`, `asyncio.run`, …), and one that is neither
-    awaited nor iterated warns as coroutines do.
+    It can be used wherever a coroutine can (`asyncio.create_task`, `asyncio.gather`, `asyncio.run`, …), and like a coroutine it
+    warns if it is neither awaited nor iterated.
 
-    Raises `PaginationError` where a list can't be read to its end: a next link leaves the client's own origin (it is not
-    followed), was there before or can't be read, or a page has no body. Other errors are those of the request.
+    Raises `PaginationError` if the list can't be read to its end: a next link points outside the client's own origin (it is not
+    followed), was already followed or can't be parsed, or a page has no body. Other errors are those of the request.
     """
 
     __slots__ = ("_coroutine", "_options", "_prepared", "_session", "_used")
@@ -64,10 +65,10 @@ class Pages(Coroutine[Any, Any, D_co], Generic[D_co, R_co]):
     def __await__(self) -> Generator[Any, None, D_co]:
         return cast("Generator[Any, None, D_co]", self._first().__await__())
 
-    # Tasks run a coroutine by these three: as one that gives the first page.
+    # Tasks run a coroutine through these three methods: as one that returns the first page.
 
     def send(self, value: Any) -> Any:
-        """Start or go on as a coroutine: for tasks, not for you."""
+        """Start or resume as a coroutine: for tasks, not for you."""
         return self._started().send(value)
 
     def throw(self, *error: Any) -> Any:
@@ -75,7 +76,7 @@ class Pages(Coroutine[Any, Any, D_co], Generic[D_co, R_co]):
         return self._started().throw(*error)
 
     def close(self) -> None:
-        """End the coroutine; one that was never started is not sent, and does not warn."""
+        """End the coroutine. If it was never started, nothing is sent and there is no warning."""
         self._used = True
         if self._coroutine is not None:
             self._coroutine.close()
@@ -93,9 +94,9 @@ class Pages(Coroutine[Any, Any, D_co], Generic[D_co, R_co]):
         return self._iterator(None)
 
     async def collect(self, limit: int | None = None) -> list[R_co]:
-        """The records of all pages as a list, at most `limit`; no page is fetched that isn't needed for them.
+        """The records of all pages as a list, at most `limit`. Only the pages needed for them are fetched.
 
-        Raises `QueryError` where `limit` is not a whole number, 0 or more.
+        Raises `QueryError` if `limit` is not a whole number, 0 or more.
         """
         self._used = True
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
@@ -119,7 +120,7 @@ class Pages(Coroutine[Any, Any, D_co], Generic[D_co, R_co]):
 
     @property
     def __name__(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - that is the class's own
-        # What a task that runs it is called in its repr and in asyncio's debug log.
+        # The name of a task that runs it, in its repr and in asyncio's debug log.
         return self._prepared.operation.name
 
     def __repr__(self) -> str:
@@ -128,7 +129,7 @@ class Pages(Coroutine[Any, Any, D_co], Generic[D_co, R_co]):
     def __del__(self) -> None:
         if not getattr(self, "_used", True) and not sys.is_finalizing():
             warnings.warn(
-                f"the call of {self._prepared.operation.name} was never awaited: await it for one page, or iterate it by async for",
+                f"the call of {self._prepared.operation.name} was never awaited: await it for one page, or use async for",
                 RuntimeWarning,
                 stacklevel=2,
                 source=self,
@@ -136,10 +137,10 @@ class Pages(Coroutine[Any, Any, D_co], Generic[D_co, R_co]):
 
 
 class PageIterator(AsyncIterator[D_co]):
-    """Iterates over the pages of a list, one page ahead.
+    """Iterates over the pages of a list, prefetching one page.
 
-    A loop that is left early drops it, and with it the request under way; who keeps the iterator itself can call
-    `aclose`, or use it by ``async with``.
+    Leaving a loop early drops the iterator, and with it the request in flight. If you keep the iterator yourself, call
+    `aclose`, or use it with ``async with``.
     """
 
     __slots__ = ("_busy", "_limit", "_next", "_options", "_prefetch", "_refused", "_seen", "_session", "path")
@@ -155,11 +156,11 @@ class PageIterator(AsyncIterator[D_co]):
         self._busy = False
         pagination = first.operation.pagination
         self.path: tuple[str, ...] = pagination.records if pagination is not None else ("data",)
-        """Where in a page its records are."""
+        """The path to the records within a page."""
 
     @property
     def next_target(self) -> str | None:
-        """Path and query of the page that comes next, as its request has them; None where there is none (any more)."""
+        """Path and query of the next page's request; None if there is no further page."""
         return None if self._next is None else self._next.target
 
     def __aiter__(self) -> Self:
@@ -167,7 +168,7 @@ class PageIterator(AsyncIterator[D_co]):
 
     async def __anext__(self) -> D_co:
         if self._busy:
-            raise RuntimeError("These pages are being read by another task already; give each task its own iterator.")
+            raise RuntimeError("These pages are already being read by another task; give each task its own iterator.")
         self._busy = True
         try:
             return await self._advance()
@@ -180,7 +181,7 @@ class PageIterator(AsyncIterator[D_co]):
             raise self._refused
         if prepared is None:
             raise StopAsyncIteration
-        # Until the page is there it stays the next one: after an error or a timeout it is asked for again.
+        # Until the page has arrived it remains the next one: after an error or a timeout it is requested again.
         if task is None:
             page = await self._session.send(prepared, self._options)
         else:
@@ -193,17 +194,17 @@ class PageIterator(AsyncIterator[D_co]):
         try:
             self._next = following = self._following(prepared, page)
         except PaginationError as error:
-            # This page is good: it is handed out, and the error comes where the next one would.
+            # This page is good: it is returned, and the error is raised in place of the next one.
             self._refused = error
             following = None
         if following is not None and self._needs_more(page):
-            # An error in it is raised when its page is asked for; the callback keeps asyncio from calling it forgotten.
+            # An error in it is raised when its page is requested; the callback keeps asyncio from reporting it as unretrieved.
             self._prefetch = asyncio.create_task(self._session.send(following, self._options))
             self._prefetch.add_done_callback(_retrieve)
         return cast("D_co", page)
 
     def _check(self, prepared: Prepared, page: object) -> None:
-        """Raise where this is not a page: a list that ended there would look complete."""
+        """Raise if this is not a page: a list that ended here would look complete."""
         if page is None:
             wrong = "has no body"
         else:
@@ -216,8 +217,8 @@ class PageIterator(AsyncIterator[D_co]):
                 return
             wrong = f"has no list of records at {'.'.join(self.path)}"
         raise PaginationError(
-            f"{prepared.operation.name}: a page of the list {wrong}, so what comes after it can't be found. "
-            "The records so far are good; ask for the page again to go on."
+            f"{prepared.operation.name}: a page of the list {wrong}, so the following pages can't be found. "
+            "The records so far are good; request the page again to continue."
         )
 
     def _needs_more(self, page: object) -> bool:
@@ -235,8 +236,8 @@ class PageIterator(AsyncIterator[D_co]):
         fingerprint = _fingerprint(following)
         if fingerprint in self._seen:
             raise PaginationError(
-                f"{prepared.operation.name}: the next link leads to a page that was read already ({shown(following.target, 200)}), "
-                "so the pages would never end. Stopped there; the records so far are good."
+                f"{prepared.operation.name}: the next link points to a page that was already read ({shown(following.target, 200)}), "
+                "so the list would never end. Stopped there; the records so far are good."
             )
         self._seen.add(fingerprint)
         return following
@@ -248,11 +249,11 @@ class PageIterator(AsyncIterator[D_co]):
             return
         loop = task.get_loop()
         if not loop.is_closed():
-            # The garbage collector may run us in any thread.
+            # The garbage collector may run this in any thread.
             loop.call_soon_threadsafe(task.cancel)
 
     async def aclose(self) -> None:
-        """End the iteration and wait until the request under way, if any, is cancelled."""
+        """End the iteration and wait until the request in flight, if any, is cancelled."""
         task = self._prefetch
         self._stop()
         if task is not None:
@@ -291,7 +292,7 @@ class RecordIterator(AsyncIterator[R_co]):
         return record
 
     async def aclose(self) -> None:
-        """End the iteration and wait until the request under way, if any, is cancelled."""
+        """End the iteration and wait until the request in flight, if any, is cancelled."""
         self._records, self._at = [], 0
         await self._pages.aclose()
 
@@ -315,7 +316,7 @@ def _fingerprint(prepared: Prepared) -> int:
 
 
 def records_of(page: object, path: tuple[str, ...]) -> list[Any]:
-    """The records of a page; one where it has an object in place of a list, none where that is null or missing."""
+    """The records of a page; a single one if it has an object instead of a list, none if that is null or missing."""
     found = _at(page, path)
     if isinstance(found, list):
         return found
@@ -323,7 +324,7 @@ def records_of(page: object, path: tuple[str, ...]) -> list[Any]:
 
 
 def _is_record(found: object) -> bool:
-    """Whether it is one resource, where the document of a list operation says one object."""
+    """Whether it is one resource, where the document of a list operation declares a single object."""
     return is_object(found) and isinstance(member(found, "type"), str)
 
 

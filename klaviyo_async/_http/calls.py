@@ -35,7 +35,7 @@ class Calls:
     def begin(self, name: str) -> Call:
         """A context manager to make a call of this operation in. Raises `ConfigurationError` on a closed client."""
         if self.closed:
-            raise ConfigurationError("This client is closed: make a new Klaviyo, or close it after its last call.")
+            raise ConfigurationError("This client is closed: create a new Klaviyo, or close it after its last call.")
         return Call(self._open, name)
 
     def __len__(self) -> int:

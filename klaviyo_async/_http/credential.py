@@ -25,7 +25,7 @@ class Credential:
         return "Credential(***)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A credential does not pickle: the secret would be written down.")
+        raise TypeError("A credential can't be pickled: that would write the secret to the pickle.")
 
 
 class Credentials:

@@ -1,4 +1,4 @@
-"""Requests to the token endpoint of OAuth, and what its refusals mean."""
+"""Requests to the OAuth token endpoint, and the meaning of its error responses."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 _TRIES = 3
 _LARGEST = 1 << 20
-"""Bytes of a response that are read; tokens take a few thousand."""
+"""Maximum bytes of a response that are read; tokens take a few thousand."""
 
 
 class _Reply:
-    """A response of the token endpoint, or why there is none. Its body has tokens in it, so its repr doesn't show it."""
+    """A response of the token endpoint, or why there is none. Its body contains tokens, so its repr doesn't show it."""
 
     __slots__ = ("content", "failure", "headers", "status")
 
@@ -52,14 +52,14 @@ class _Reply:
 
     @property
     def not_taken(self) -> bool:
-        """Whether sending the request again can't hurt."""
+        """Whether sending the request again is safe."""
         if self.failure is not None:
             return retry.again_after_failure(self.failure, safe=False)
         return self.status in retry.NOT_TAKEN
 
 
 class TokenEndpoint:
-    """The app's own credential and its way to the token endpoint."""
+    """The app's own credential, and requests to the token endpoint."""
 
     __slots__ = ("_basic", "_client_secret", "_session", "_timeout", "_url")
 
@@ -75,10 +75,10 @@ class TokenEndpoint:
         self._timeout = timeout
 
     async def post(self, path: str, form: Mapping[str, str]) -> Any:
-        """Send a form to this path and return the decoded response, None where it isn't a JSON object.
+        """Send a form to this path and return the decoded response, or None if it isn't a JSON object.
 
-        Retried where that can't hurt: the endpoint did not take the request, or it was never sent. Raises `APIError` for
-        a refusal (`Unauthorized` for a bad grant), `ConnectionFailed` or `RequestTimeout` where no response came.
+        Retried if that is safe: the endpoint did not process the request, or it was never sent. Raises `APIError` for
+        an error response (`Unauthorized` for a bad grant), `ConnectionFailed` or `RequestTimeout` if there was none.
         """
         attempt = 0
         while True:
@@ -112,7 +112,7 @@ class TokenEndpoint:
             ) as response:
                 return _Reply(response.status, Headers(response.headers), await _read(response.content))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            # Only its class: aiohttp's exceptions may hold the request's headers.
+            # Only its class: aiohttp's exceptions may contain the request's headers.
             cause = type(error)
         finally:
             if session is not self._session:
@@ -135,7 +135,7 @@ async def _read(stream: aiohttp.StreamReader) -> bytes:
 
 
 def _refusal(path: str, form: Mapping[str, str], reply: _Reply, sent: Iterable[str]) -> APIError:
-    """The error for a token endpoint's refusal, which speaks OAuth's language and not JSON:API's."""
+    """The exception for an error response of the token endpoint, which uses OAuth's format and not JSON:API's."""
     content = reply.content or {}
     refused = content.get("error")
     code = _shown(refused, sent)
@@ -149,7 +149,7 @@ def _refusal(path: str, form: Mapping[str, str], reply: _Reply, sent: Iterable[s
             " processes use it too, let them share it (load_tokens); otherwise authorise the app for this account again"
             " (OAuth.authorize_url, then OAuth.exchange)."
             if form.get("grant_type") == "refresh_token"
-            else "The code was used before, is older than five minutes, or belongs to another verifier or redirect_uri:"
+            else "The code was already used, is older than five minutes, or belongs to another verifier or redirect_uri:"
             " authorise again."
         )
     elif refused == "invalid_client" or reply.status == 401:
@@ -165,7 +165,7 @@ def _refusal(path: str, form: Mapping[str, str], reply: _Reply, sent: Iterable[s
 
 
 def _shown(text: object, sent: Iterable[str]) -> str:
-    """What the server wrote, without the secrets that were sent: it may quote them, and this goes into logs."""
+    """The server's text without the secrets that were sent: it may quote them, and this is logged."""
     shown = str(text) if isinstance(text, str) else ""
     for value in sent:
         if isinstance(value, Secret) and len(value) > 3:

@@ -1,6 +1,6 @@
-"""How a user's own functions are called during a refresh: `on_tokens`, `load_tokens` and `lock`.
+"""Calls a user's own functions during a refresh: `on_tokens`, `load_tokens` and `lock`.
 
-All calls of the account wait while one of them runs, so none may wait for ever, and none may wait for itself.
+All calls of the account wait while one of them runs, so none may wait forever, and none may wait for itself.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("klaviyo_async")
 
 PATIENCE = 10.0
-"""Seconds that `on_tokens` and `load_tokens` may take each."""
+"""Seconds that `on_tokens` and `load_tokens` may each take."""
 LOCK_PATIENCE = 60.0
 """Seconds that another process may hold the lock."""
 
 
 class Hook:
-    """One running call of a user's function, which the code that it calls can find."""
+    """A running call of a user's function, which the code it calls can detect."""
 
     __slots__ = ("name", "owner", "running", "tokens")
 
@@ -43,8 +43,8 @@ _hooks: ContextVar[tuple[Hook, ...]] = ContextVar("klaviyo_async_hooks", default
 
 
 def hook_of(owner: object) -> Hook | None:
-    """The function of this owner that the current code was called from; None outside of any."""
-    # A task that the function started has its context for ever, so whether it still runs is asked as well.
+    """The owner's function that the current code was called from; None outside of any."""
+    # A task started by the function keeps its context forever, so also check that the function is still running.
     return next((hook for hook in _hooks.get() if hook.owner is owner and hook.running), None)
 
 
@@ -70,11 +70,11 @@ async def call(hook: Hook, function: Callable[[], Any]) -> Any:
 
 
 async def _bounded(work: Awaitable[Any], seconds: float, message: str) -> Any:
-    """Wait so long for the result. A task of its own, because what ignores its cancellation must not hold us up."""
+    """Wait this long for the result. In a separate task, because code that ignores cancellation must not block us."""
     box: list[Any] = []
 
     async def run() -> None:
-        # Boxed: asyncio's debug log shows the result of a task, and this one may be tokens.
+        # Boxed: asyncio's debug log shows the result of a task, and this one may contain tokens.
         box.append(await work)
 
     task = asyncio.ensure_future(run())
@@ -88,14 +88,14 @@ async def _bounded(work: Awaitable[Any], seconds: float, message: str) -> Any:
         task.cancel()
         raise ConfigurationError(message)
     if task.cancelled():
-        raise ConfigurationError(f"{message.partition(' ')[0]} was cancelled before it was done.")
+        raise ConfigurationError(f"{message.partition(' ')[0]} was cancelled before it finished.")
     task.result()
     return box.pop()
 
 
 @asynccontextmanager
 async def locked(hook: Hook, lock: Callable[[], Any] | None) -> AsyncIterator[None]:
-    """Hold the user's lock. Raises `ConfigurationError` if it can't be had within `LOCK_PATIENCE`."""
+    """Hold the user's lock. Raises `ConfigurationError` if it isn't available within `LOCK_PATIENCE`."""
     if lock is None:
         yield
         return
@@ -104,7 +104,7 @@ async def locked(hook: Hook, lock: Callable[[], Any] | None) -> AsyncIterator[No
         guard = lock()
         if not hasattr(guard, "__aenter__"):
             raise ConfigurationError(f"lock must return an async context manager, not {type(guard).__name__}.")
-        # In this very task: some locks may only be released by the task that holds them.
+        # In this very task: some locks can only be released by the task that acquired them.
         patience = asyncio.timeout(LOCK_PATIENCE)
         try:
             async with patience:
@@ -113,7 +113,7 @@ async def locked(hook: Hook, lock: Callable[[], Any] | None) -> AsyncIterator[No
             if not patience.expired():
                 raise
             raise ConfigurationError(
-                f"lock was not free within {LOCK_PATIENCE:g} s. Did a process die that held it? Give the lock an expiry."
+                f"lock was not free within {LOCK_PATIENCE:g} s. Did a process die while holding it? Give the lock an expiry."
             ) from None
     finally:
         hook.running = False
@@ -129,6 +129,6 @@ async def locked(hook: Hook, lock: Callable[[], Any] | None) -> AsyncIterator[No
 
 
 def retrieve(task: asyncio.Future[Any]) -> None:
-    """Nobody may be left to see a task fail; then asyncio must not report it as forgotten."""
+    """The failure of a task that nobody awaits any more must not be reported by asyncio as unretrieved."""
     if not task.cancelled():
         task.exception()

@@ -1,7 +1,7 @@
 """The tokens of an OAuth app for one account, read from the token endpoint's response or from a user's store.
 
-Tokens must not be lost for an oddity beside them, and must not show in a traceback. So the readers here never raise: they
-return a sentence that says what is wrong, and whoever has no token in its frame raises it.
+Tokens must not be lost because of an anomaly elsewhere in the response, and must not appear in a traceback. So the readers here
+never raise: they return a sentence that says what is wrong, and a caller without tokens in its frame raises it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from klaviyo_async.auth.secret import Secret
 from klaviyo_async.errors import ConfigurationError
 
 LIFETIME = 3600.0
-"""Seconds that Klaviyo's access tokens last, for responses that don't say, or say something odd."""
+"""Lifetime of Klaviyo's access tokens in seconds, for responses that don't state it, or state an invalid one."""
 _LONGEST = 10 * 365 * 86400.0
 
 
 class Tokens(NamedTuple):
-    """What Klaviyo gave for a code or a refresh token."""
+    """What Klaviyo returned for a code or a refresh token."""
 
     access_token: str
     refresh_token: str
@@ -34,7 +34,7 @@ class Tokens(NamedTuple):
 
 
 class StoredTokens(NamedTuple):
-    """What `load_tokens` gave."""
+    """What `load_tokens` returned."""
 
     access_token: str | None
     refresh_token: str
@@ -48,7 +48,7 @@ class StoredTokens(NamedTuple):
 def parsed(body: bytes) -> Any:
     """The members of a body's JSON object, strings as secrets; None if it has none. Nested members are of no use here."""
     try:
-        # Integers are read as floats because one of 5,000 digits would refuse to be an int.
+        # Integers are read as floats, because int() refuses one of 5,000 digits.
         found = json.loads(body.decode(errors="replace").lstrip("\ufeff"), parse_int=float)
     except (ValueError, RecursionError):
         return None
@@ -59,9 +59,9 @@ def parsed(body: bytes) -> Any:
 
 
 def granted(response: Any, refresh_token: str | None) -> tuple[Tokens | None, str | None]:
-    """The tokens of a token endpoint's response, and the refresh token to go on with.
+    """The tokens of a token endpoint's response, and the refresh token to use next.
 
-    Without an access token there are no tokens, but the refresh token may have been replaced all the same.
+    Without an access token there are no tokens, but the refresh token may have been replaced nevertheless.
     """
     if not isinstance(response, dict):
         return None, refresh_token
@@ -74,7 +74,7 @@ def granted(response: Any, refresh_token: str | None) -> tuple[Tokens | None, st
 
 
 def stored(given: Any) -> StoredTokens | str | None:
-    """The tokens that a store gave, None where it has none yet, or what is wrong with them."""
+    """The tokens returned by a store, None if it has none yet, or what is wrong with them."""
     if given is None:
         return None
     if isinstance(given, Tokens):

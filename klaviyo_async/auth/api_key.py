@@ -11,7 +11,7 @@ from klaviyo_async.errors import ConfigurationError
 class ApiKey(Auth):
     """A private API key (``pk_…``) of one account.
 
-    Raises `ConfigurationError` if the key is empty or can't be sent in a header. Spaces around it are dropped.
+    Raises `ConfigurationError` if the key is empty or can't be sent in a header. Surrounding spaces are stripped.
     """
 
     __slots__ = ("_account", "_header", "_hint", "_source")
@@ -21,10 +21,10 @@ class ApiKey(Auth):
             raise ConfigurationError(f"{source} must be a str, not {type(key).__name__}.")
         key = Secret(key.strip())
         if not key:
-            raise ConfigurationError(f"{source} is empty: give a private API key (pk_…).")
+            raise ConfigurationError(f"{source} is empty: pass a private API key (pk_…).")
         if not (key.isascii() and key.isprintable() and " " not in key):
             raise ConfigurationError(
-                f"{source} contains characters that no API key has: was something else copied with it?"
+                f"{source} contains characters that no API key has: was something else copied along with it?"
             )
         self._header = Secret("Klaviyo-API-Key " + key)
         self._account = digest("key", key)

@@ -35,9 +35,9 @@ TOKEN_URL = "https://a.klaviyo.com/oauth/token"  # noqa: S105 - an address, no s
 EARLY = 60.0
 """Seconds before its expiry at which an access token is no longer used."""
 _LOOKS = (0.0, 0.1, 0.3, 0.6, 1.0, 2.0)
-"""Seconds between looks into the store after a refusal: whoever used the token up may still be storing the new one."""
+"""Seconds between look-ups in the store after a refusal: the process that used the token may still be storing the new one."""
 _REFUSALS = 4
-"""Refresh tokens that are tried in one go; Klaviyo allows ten refreshes a minute."""
+"""Refresh tokens that are tried in a row; Klaviyo allows ten refreshes a minute."""
 
 
 class OAuth(Auth):
@@ -49,29 +49,29 @@ class OAuth(Auth):
         async with Klaviyo(auth=auth) as klaviyo: ...
 
     The access token is refreshed before it expires and once after a 401, by one request however many calls wait for it.
-    Klaviyo may give a new refresh token each time, so keep what `on_tokens` gets, or the account must be authorised
-    again. Make one `OAuth` for each account and process; several processes share their tokens through `load_tokens`.
+    Klaviyo may return a new refresh token each time, so store what `on_tokens` receives, or the account must be authorised
+    again. Create one `OAuth` per account and process; several processes share their tokens through `load_tokens`.
 
-    :param refresh_token: From `exchange`, or what `on_tokens` last got. May be left out if `load_tokens` is given.
-    :param access_token: One that may still be good; without it the first call refreshes.
+    :param refresh_token: From `exchange`, or the last one that `on_tokens` received. Optional if `load_tokens` is given.
+    :param access_token: One that may still be valid; without it the first call refreshes.
     :param expires_at: When the access token expires: an aware datetime, or seconds since 1970. An access token without
         it is used until Klaviyo rejects it.
-    :param on_tokens: Function, plain or async, that gets `access_token`, `refresh_token` and `expires_at` (an aware
+    :param on_tokens: Function, sync or async, that receives `access_token`, `refresh_token` and `expires_at` (an aware
         datetime) before they are used. The tokens are `str`s whose `repr` hides them. If it raises, or takes longer than
-        10 seconds, the call that waits for the tokens raises, and the tokens are handed over again before the next one.
-        Calls that it makes itself already use the new tokens.
-    :param load_tokens: Function, plain or async, that returns what `on_tokens` last stored, in whichever process: a
-        mapping with `access_token`, `refresh_token` and `expires_at`, or None. Called before each refresh and again
-        before a refusal counts. It must not use a client with this credential.
-    :param lock: Function that returns an async context manager, held during a refresh: with a lock that all processes
-        share, only one of them refreshes and the others load what it stored.
+        10 seconds, the call that waits for the tokens raises, and the tokens are passed to it again before the next one.
+        Its own calls already use the new tokens.
+    :param load_tokens: Function, sync or async, that returns what `on_tokens` last stored, in any process: a
+        mapping with `access_token`, `refresh_token` and `expires_at`, or None. Called before each refresh, and again
+        before a refusal is treated as final. It must not use a client with this credential.
+    :param lock: Function that returns an async context manager, held during a refresh: with a lock shared by all
+        processes, only one of them refreshes and the others load what it stored.
     :param token_url: The token endpoint.
-    :param account: Name of the account, any text. Processes that share rate limits through Redis must give the same one,
+    :param account: Name of the account, any text. Processes that share rate limits through Redis must use the same one,
         because their refresh tokens may differ.
-    :param session: The caller's own `aiohttp.ClientSession`, for a proxy or TLS settings; used, never closed.
+    :param session: Your own `aiohttp.ClientSession`, for a proxy or TLS settings. It is used but never closed.
     :param timeout: Seconds for one request to the token endpoint.
 
-    Raises `ConfigurationError` for what can't work. Calls raise `Unauthorized` if Klaviyo refuses the refresh token.
+    Raises `ConfigurationError` for invalid arguments. Calls raise `Unauthorized` if Klaviyo rejects the refresh token.
     """
 
     def __init__(
@@ -95,14 +95,14 @@ class OAuth(Auth):
         client_id = _text("client_id", client_id)
         client_secret = _text("client_secret", client_secret)
         if refresh_token is None and load_tokens is None:
-            raise ConfigurationError("refresh_token is missing: give it, or load_tokens to read it from your store.")
+            raise ConfigurationError("refresh_token is missing: pass it, or load_tokens to read it from your store.")
         self._endpoint = TokenEndpoint(client_id, client_secret, token_url, session, timeout)
         self._refresh_token = None if refresh_token is None else _text("refresh_token", refresh_token)
         self._spare: Secret | None = None
-        """The refresh token that was in use before a stored one took its place."""
+        """The refresh token that was in use before one from the store replaced it."""
         self._refused: set[str] = set()
         self._dead: Unauthorized | None = None
-        """The refusal, where no refresh token is known that wasn't refused."""
+        """The refusal, if every known refresh token has been refused."""
         self._header: Secret | None = None
         self._access_token: Secret | None = None
         """The last access token, rejected or not."""
@@ -116,14 +116,14 @@ class OAuth(Auth):
         self._lock = _callable("lock", lock)
         self._undelivered: Tokens | None = None
         self._refreshing: asyncio.Task[None] | None = None
-        # An app has limits of its own for each account, but no token says which account it is of. The refresh token that
-        # this object starts with is the best name there is; later ones would change the name under waiting calls.
+        # An app has separate limits for each account, but tokens don't say which account they belong to. The refresh token
+        # that this object starts with is the best name available; later ones would change the name under waiting calls.
         self._account = digest("oauth", client_id, account or refresh_token or secrets.token_hex(8))
 
     # -- as a credential ------------------------------------------------------------------------------------------------
 
     async def authorize(self) -> str:
-        """The header with a good access token, refreshed first if it is about to expire."""
+        """The header with a valid access token, refreshed first if it is about to expire."""
         header = self._header
         if header is None or self._undelivered is not None or time.time() >= self._expires - EARLY:
             hook = hook_of(self)
@@ -133,7 +133,7 @@ class OAuth(Auth):
         return header
 
     async def rejected(self, authorization: str) -> bool:
-        """A 401: refresh, unless another call has done so since that header was made."""
+        """After a 401: refresh, unless another call has done so since that header was created."""
         if hook_of(self) is not None:  # from within a refresh: there is nothing newer
             return False
         if self._header is not None and authorization != self._header:
@@ -159,7 +159,7 @@ class OAuth(Auth):
             await asyncio.wait([task])
 
     async def revoke(self) -> None:
-        """Give the tokens back: the app can't reach the account any more until it is authorised again."""
+        """Revoke the tokens: the app can't access the account any more until it is authorised again."""
         if self._refresh_token is None:
             await self._adopted()
         if self._refresh_token is None:
@@ -180,7 +180,7 @@ class OAuth(Auth):
     ) -> tuple[str, str]:
         """The URL to send the user to, and the PKCE verifier that `exchange` needs afterwards.
 
-        Keep the verifier with the user's session. `state` comes back with the code: make it unguessable and compare it.
+        Keep the verifier in the user's session. `state` is returned with the code: make it unguessable and compare it.
         """
         verifier = Secret(secrets.token_urlsafe(64))
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -213,13 +213,13 @@ class OAuth(Auth):
         session: aiohttp.ClientSession | None = None,
         timeout: float = 30.0,  # noqa: ASYNC109 - seconds for a request, as everywhere
     ) -> Self:
-        """Trade the code that came to `redirect_uri` for tokens; it is good once, and for five minutes after the user agreed.
+        """Exchange the code that was sent to `redirect_uri` for tokens. It can be used once, within five minutes of the user's consent.
 
-        `on_tokens` gets the tokens before this returns; the other parameters are those of the constructor. Raises
-        `Unauthorized` if Klaviyo doesn't accept the code.
+        `on_tokens` receives the tokens before this returns; the other parameters are those of the constructor. Raises
+        `Unauthorized` if Klaviyo rejects the code.
         """
         client_secret, code, verifier = map(_hidden, (client_secret, code, verifier))
-        # Made first, so that a mistake in the arguments doesn't use up the code.
+        # Created first, so that a mistake in the arguments doesn't use up the code.
         auth = cls(
             client_id,
             client_secret,
@@ -249,9 +249,9 @@ class OAuth(Auth):
     # -- refreshing -----------------------------------------------------------------------------------------------------
 
     async def _refreshed(self) -> Secret:
-        """The header with a new access token; callers at the same time share one refresh, and cancelling one doesn't end it."""
+        """The header with a new access token. Concurrent callers share one refresh, and cancelling one doesn't cancel it."""
         if self._dead is not None and self._load_tokens is None:
-            # Asking again can't help and would use up the ten refreshes a minute that Klaviyo allows.
+            # Asking again is pointless and would use up the ten refreshes a minute that Klaviyo allows.
             raise copy.copy(self._dead)
         task = self._refreshing
         if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
@@ -262,7 +262,7 @@ class OAuth(Auth):
             raise ConnectionFailed("OAuth token: the refresh was cancelled.", operation="OAuth token")
         error = task.exception()
         if error is not None:
-            # Each of the waiting calls raises its own; what `on_tokens` raised is the user's, and is raised as it is.
+            # Each waiting call raises its own exception; what `on_tokens` raised is the user's, and is raised unchanged.
             raise copy.copy(error) if isinstance(error, KlaviyoError) else error
         if self._header is None:  # rejected again meanwhile
             raise ConnectionFailed("OAuth token: Klaviyo rejected the new access token.", operation="OAuth token")
@@ -276,7 +276,7 @@ class OAuth(Auth):
             await self._deliver()
 
     async def _adopted(self) -> bool:
-        """Take what another process stored since. True if that is an access token that can be used."""
+        """Load what another process has stored since. True if that is a usable access token."""
         own = self._refresh_token
         found = await self._load()
         if found is not None and (found.expires is None or found.expires >= self._known_expiry):
@@ -287,7 +287,7 @@ class OAuth(Auth):
         return False
 
     async def _redeemed_elsewhere(self) -> bool:
-        """Redeem the refresh token. True if it turned out that another process had done so, and its tokens are in use now."""
+        """Use the refresh token. True if another process turned out to have done so, and its tokens are in use now."""
         for _ in range(_REFUSALS):
             token = self._candidate()
             if token is None:
@@ -307,13 +307,13 @@ class OAuth(Auth):
         raise copy.copy(self._dead)
 
     def _candidate(self) -> Secret | None:
-        """A refresh token that wasn't refused yet: the one in use, or the one that the store's took the place of."""
+        """A refresh token that hasn't been refused yet: the current one, or the one that the store's replaced."""
         return next(
             (one for one in (self._refresh_token, self._spare) if one is not None and one not in self._refused), None
         )
 
     async def _stored_meanwhile(self) -> bool:
-        """After a refusal: another process may have used the token up. True if an access token of its own is in use now."""
+        """After a refusal: another process may have used the token. True if an access token from the store is in use now."""
         for pause in _LOOKS:
             await asyncio.sleep(pause)
             found = await self._load()
@@ -325,7 +325,7 @@ class OAuth(Auth):
         return False
 
     async def _redeem(self, token: Secret) -> Unauthorized | None:
-        """Trade a refresh token for new tokens, which then wait to be handed over. Returns the refusal of a dead one."""
+        """Exchange a refresh token for new tokens, which then wait to be handed over. Returns the refusal of a dead one."""
         form = {"grant_type": "refresh_token", "refresh_token": token}
         try:
             response = await self._endpoint.post("token", form)
@@ -362,7 +362,7 @@ class OAuth(Auth):
         return found
 
     def _take(self, found: StoredTokens) -> bool:
-        """Go on with stored tokens. True if their access token is new and can be used."""
+        """Switch to stored tokens. True if their access token is new and usable."""
         self._refresh_token = Secret(found.refresh_token)
         access, expires = found.access_token, found.expires
         if access is None or access == self._access_token or (expires is not None and expires - EARLY <= time.time()):
@@ -380,10 +380,10 @@ class OAuth(Auth):
 
 
 def _reentrant(hook: Hook) -> Secret:
-    """The header for a call that one of the user's functions makes during a refresh: waiting would be waiting for itself."""
+    """The header for a call made by one of the user's functions during a refresh, which must not wait for itself."""
     if hook.tokens is None:
         raise ConfigurationError(
-            f"{hook.name} called Klaviyo with the very credential that is being refreshed, so the call would wait for itself."
+            f"{hook.name} called Klaviyo with the credential that is being refreshed, so the call would wait for itself."
             f" Use another client in {hook.name}, or none."
         )
     return Secret("Bearer " + hook.tokens.access_token)
@@ -394,7 +394,7 @@ def _hand_over(function: Callable[..., Any], tokens: Tokens, *, by_name: bool) -
 
 
 def _by_name(function: Callable[..., Any] | None) -> bool:
-    """Whether `on_tokens` takes its three arguments by name; otherwise it gets them in order."""
+    """Whether `on_tokens` takes its three arguments by name; otherwise they are passed in order."""
     if function is None:
         return False
     if not callable(function):
@@ -419,7 +419,7 @@ def _callable(name: str, value: Any) -> Any:
 
 
 def _hidden(value: object) -> Any:
-    """A secret that doesn't show in the frame; of what is no string just the type, for the error message."""
+    """A secret that doesn't show in the frame; for other types only the type, for the error message."""
     if value is None:
         return None
     return Secret(value) if isinstance(value, str) else type(value)

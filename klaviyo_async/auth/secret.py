@@ -1,4 +1,4 @@
-"""Keys and tokens that don't show where they pass through, and digests that stand for them."""
+"""Keys and tokens that don't show where they pass through, and digests that identify them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import SupportsIndex
 class Secret(str):
     """A string whose `repr` doesn't show it, for the frames, containers and logs that it passes through.
 
-    Slices and sums of it are secrets as well. An f-string, `str.join` or ``%`` gives a plain string: wrap the result at
-    once, before it gets a name.
+    Slices and sums of it are secrets as well. An f-string, `str.join` or ``%`` returns a plain string: wrap the result
+    immediately, before it is assigned to a name.
     """
 
     __slots__ = ()
@@ -30,5 +30,5 @@ class Secret(str):
 
 
 def digest(*parts: str) -> str:
-    """A short digest that tells credentials apart and can't be turned back."""
+    """A short digest that tells credentials apart and can't be reversed."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]

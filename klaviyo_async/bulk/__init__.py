@@ -1,6 +1,6 @@
-"""Bulk jobs: many rows in, whole collections out, with all of the allowed rate and nothing lost.
+"""Bulk jobs: import many rows and export whole collections, at the full rate allowed and without losing anything.
 
-`klaviyo.bulk` of a client is a `Bulk`; here are the values that its methods take and give.
+A client's `klaviyo.bulk` is a `Bulk`; this package has the values that its methods take and return.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bar on a terminal, by rich."""
+"""The progress bar on a terminal, drawn by rich."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Bar"]
 
 
 class Bar:
-    """Called with each `Progress`, shows it in place."""
+    """Called with each `Progress`; updates the bar in place."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._shown = RichProgress(

@@ -1,4 +1,4 @@
-"""Who is told how far a bulk job is: a function, a bar on a terminal, or lines on stderr."""
+"""Reports the progress of a bulk job: to a function, as a bar on a terminal, or as lines on stderr."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 __all__ = ["watching"]
 
 OFTEN = 0.25
-"""Seconds between two calls of a callback, or two looks of a terminal's bar."""
+"""Seconds between two calls of a callback, or two updates of a terminal's bar."""
 SELDOM = 10.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines if there is no terminal."""
 
 
 @contextlib.asynccontextmanager
 async def watching(progress: bool | ProgressCallback, look: Callable[[], Progress]) -> AsyncIterator[None]:
-    """Tell whoever watches how far it is, while the block runs and once at its end.
+    """Report progress while the block runs and once at its end.
 
-    `look` gives the present state. `progress` is True for a bar on a terminal and plain lines on stderr elsewhere.
+    `look` returns the current state. `progress` is True for a bar on a terminal and plain lines on stderr elsewhere.
     """
     if progress is False:
         yield
@@ -49,7 +49,7 @@ async def watching(progress: bool | ProgressCallback, look: Callable[[], Progres
 
 @contextlib.asynccontextmanager
 async def _unwrapped_group() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group whose only error comes out as itself."""
+    """A task group that raises its only error unwrapped."""
     try:
         async with asyncio.TaskGroup() as group:
             yield group

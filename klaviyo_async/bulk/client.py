@@ -1,4 +1,4 @@
-"""`Bulk`: what a client has as `klaviyo.bulk`."""
+"""`Bulk`: the `klaviyo.bulk` of a client."""
 
 from __future__ import annotations
 
@@ -16,35 +16,34 @@ __all__ = ["Bulk", "bulk_of"]
 class Bulk(BulkMethods, Exporting):
     """Bulk jobs of a client: ``klaviyo.bulk``.
 
-    What it sends goes through the client's session, under its limits, with ``priority="bulk"``: calls of the same client
-    that somebody waits for go first.
+    Requests go through the client's session, under its limits, with ``priority="bulk"``: interactive calls on the same client
+    go first.
 
     The methods that take rows have in common:
 
-    - ``rows``: an iterable or async iterable of mappings or models, a data frame (pandas, polars, pyarrow and whatever else
-      speaks Arrow), or the path of a file: ``.ndjson``, ``.csv``, ``.parquet``, the first two also with ``.gz`` or ``.zst``
-      (a `RowsFile` where its columns have other names).
-      A mapping has the keys that the endpoint function takes for such a resource; the columns of tables may be dotted
-      (``properties.tier``), and their empty cells are left out. Rows are numbered from 0 in the order given. They are never
+    - ``rows``: an iterable or async iterable of mappings or models, a data frame (pandas, polars, pyarrow and anything else
+      that supports Arrow), or the path of a file: ``.ndjson``, ``.csv``, ``.parquet``, the first two also with ``.gz`` or
+      ``.zst`` (a `RowsFile` renames its columns).
+      A mapping has the keys that the endpoint function takes for such a resource. Columns of tables may be dotted
+      (``properties.tier``), and their empty cells are omitted. Rows are numbered from 0 in the order given. They are never
       all in memory, and each is checked and encoded once.
-    - ``checkpoint``: a SQLite file that keeps what became of every row. After a crash, a cancellation or an error the same
-      call goes on where it stopped. What was being sent at that moment is sent once more where the operation is safe to
-      repeat (`Operation.safe_to_repeat`), and is listed in `Report.unknown` either way. Called again after its end, it
-      sends nothing and gives the report again.
+    - ``checkpoint``: a SQLite file that records the outcome of every row. After a crash, a cancellation or an error the same
+      call continues where it stopped. Rows that were being sent at that moment are sent once more if the operation is safe to
+      repeat (`Operation.safe_to_repeat`), and are listed in `Report.unknown` either way. Repeating a finished call
+      sends nothing and returns its report again.
     - ``progress``: True for a bar on a terminal and plain lines on stderr elsewhere, or a function that is called with a
       `Progress` a few times a second.
-    - ``failed_to``: an NDJSON file for the rows that did not get through; it can be fed in again.
-    - ``dry_run``: check every row, and tell how many requests it would take and how long the limits make that. Nothing is sent.
+    - ``failed_to``: an NDJSON file for the rows that did not get through; it can be imported again.
+    - ``dry_run``: check every row, and report how many requests the import needs and how long the limits make it. Nothing is sent.
     - ``options``: as for every call.
 
-    They give a `Report`. A row that can't be sent, or that Klaviyo refuses, is in `Report.errors`, and the others go on: where
-    Klaviyo refuses a request for some of its rows it is split until these stand alone. Rows about the same thing, as the
-    operation tells them apart (`Operation.bulk.same_by`), don't overtake each other: a later one waits for the earlier one's
-    end.
+    They return a `Report`. Rows that can't be sent, or that Klaviyo rejects, are in `Report.errors`, and the others continue: if
+    Klaviyo rejects a request because of some of its rows, it is split until these are isolated. Rows about the same record
+    (by `Operation.bulk.same_by`) don't overtake each other: a later one waits until the earlier one is done.
 
-    Raises `QueryError` for rows or keywords that can't be right, `CheckpointError` for a checkpoint of another job or source,
-    and whatever would end every request alike (`Unauthorized`, `NotFound` for a list, `RateLimitWait`, …). Such an error has
-    the `Report` of what had become of the rows until then as `report`.
+    Raises `QueryError` for invalid rows or keywords, `CheckpointError` for a checkpoint of another job or source,
+    and errors that would affect every request (`Unauthorized`, `NotFound` for a list, `RateLimitWait`, …). The `report` of
+    such an error has the outcome of the rows up to then.
     """
 
     __slots__ = ()
@@ -52,7 +51,7 @@ class Bulk(BulkMethods, Exporting):
 
 @cache
 def bulk_of(package: str) -> type[Bulk]:
-    """The class with the bulk operations of a package's revision. To type checkers it is that of the shipped one."""
+    """The class with the bulk operations of a package's revision. To type checkers it is that of the shipped revision."""
     if package == "klaviyo_async":
         return Bulk
     methods: tuple[Any, ...] = ()

@@ -1,4 +1,4 @@
-"""What an export, or a part of one, came to; and how the reports of parts add up."""
+"""The result of an export, or of a part of one, and merging the reports of parts."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ __all__ = ["ExportReport", "merge"]
 
 @frozen(kw_only=True)
 class ExportReport:
-    """What an export came to. `to_dict` and `from_dict` carry it through a queue."""
+    """The result of an export. `to_dict` and `from_dict` let it pass through a queue."""
 
     operation: str
     """The operationId, for instance ``get_events``."""
     records: int = 0
-    """Records that came, those of earlier runs of the same checkpoint included."""
+    """Number of records, including those of earlier runs with the same checkpoint."""
     earlier: int = 0
-    """Those of an earlier run."""
+    """How many of them are from earlier runs."""
     requests: int = 0
-    """Requests sent, repeated ones included; of this run alone."""
+    """Requests sent, including retries; this run only."""
     waited: float = 0.0
-    """Seconds that requests waited for the rate limits, added up over requests that waited at the same time."""
+    """Seconds that requests waited for the rate limits, summed over concurrent requests."""
     seconds: float = 0.0
-    """How long the run took; of merged reports the longest."""
+    """Duration of the run; of merged reports the longest."""
     out: tuple[str, ...] = ()
-    """The files that were written."""
+    """The files written."""
     bytes: int = 0
     """Their size."""
     plan: str | None = None
-    """The plan that it ran a part of; None for an export that wasn't planned."""
+    """The plan of the part; None for an unplanned export."""
     parts: tuple[int, ...] = ()
-    """The numbers of the parts that were run."""
+    """The numbers of the parts that this report covers."""
     of: int = 0
     """How many parts the plan has."""
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """Parts of the plan that this report doesn't tell of: run them again."""
+        """Parts of the plan that this report doesn't cover: run them again."""
         return tuple(sorted({*range(self.of)} - {*self.parts}))
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class ExportReport:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ExportReport:
-        """A report that `to_dict` made."""
+        """The report from a `to_dict` mapping."""
         known: dict[str, Any] = {name: data[name] for name in (field.name for field in fields(cls)) if name in data}
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in known.items()
@@ -69,17 +69,17 @@ class ExportReport:
 
 
 def merge(reports: Iterable[ExportReport | Mapping[str, Any]]) -> ExportReport:
-    """One report of several: of the parts of a plan, or of any exports.
+    """Merge several reports into one: of the parts of a plan, or of any exports.
 
-    A part that was run twice, because its worker was killed, counts once: its last report is taken. Reports may be what
-    `to_dict` gave. Raises `QueryError` where there are none, or where they are of different plans.
+    A part that was run twice, because its worker was killed, counts once, with its last report. Reports may be results of
+    `to_dict`. Raises `QueryError` if there are none, or if they belong to different plans.
     """
     found = [each if isinstance(each, ExportReport) else ExportReport.from_dict(each) for each in reports]
     if not found:
-        raise QueryError("merge: there are no reports to add up.")
+        raise QueryError("merge: there are no reports to merge.")
     plans = {each.plan for each in found}
     if len(plans) > 1:
-        raise QueryError("merge: the reports are of different plans; add up those of one plan at a time.")
+        raise QueryError("merge: the reports belong to different plans; merge those of one plan at a time.")
     by_part = {each.parts or (f"#{number}",): each for number, each in enumerate(found)}
     kept = list(by_part.values())
     names = sorted({each.operation for each in kept})

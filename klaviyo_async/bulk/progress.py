@@ -1,4 +1,4 @@
-"""How far a bulk job is: the value that callbacks get."""
+"""The progress of a bulk job: the value that callbacks receive."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ __all__ = ["Progress", "ProgressCallback"]
 
 @frozen(kw_only=True)
 class Progress:
-    """How far a bulk job is, at one moment."""
+    """The progress of a bulk job at one moment."""
 
     operation: str
     """The operationId, for instance ``bulk_import_profiles`` or ``get_events``."""
     unit: Literal["rows", "records"] = "rows"
     done: int = 0
-    """Rows whose fate is settled, or records that were handed out."""
+    """Rows whose outcome is settled, or records yielded."""
     total: int | None = None
-    """How many there will be, as soon as that is known."""
+    """The total number, once it is known."""
     failed: int = 0
     """Those of `done` that did not get through."""
     earlier: int = 0
-    """Those of `done` that an earlier run of the same checkpoint settled."""
+    """Those of `done` that an earlier run with the same checkpoint settled."""
     waiting: int = 0
-    """Requests that wait for the rate limit right now."""
+    """Requests currently waiting for the rate limit."""
     jobs: int = 0
-    """Jobs under way at Klaviyo."""
+    """Jobs in progress at Klaviyo."""
     seconds: float = 0.0
-    """Since the run began."""
+    """Seconds since the run began."""
     finished: bool = False
-    """Whether this is the last of a run that came to its end."""
+    """Whether this is the last progress of a completed run."""
 
     @property
     def rate(self) -> float:
-        """Rows or records a second, of this run."""
+        """Rows or records per second in this run."""
         return (self.done - self.earlier) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def eta(self) -> float | None:
-        """Seconds that are left at this rate; None while the total or the rate is unknown."""
+        """Estimated seconds left; None while the total or the rate is unknown."""
         if self.total is None or self.rate <= 0:
             return None
         return max(0.0, (self.total - self.done) / self.rate)
@@ -54,12 +54,12 @@ class Progress:
         if self.failed:
             parts.append(f"{self.failed:,} failed")
         if self.jobs:
-            parts.append(f"{self.jobs:,} jobs under way")
+            parts.append(f"{self.jobs:,} jobs in progress")
         if self.waiting:
-            parts.append(f"{self.waiting:,} requests wait for the rate limit")
+            parts.append(f"{self.waiting:,} requests waiting for the rate limit")
         return ", ".join(parts)
 
 
 ProgressCallback: TypeAlias = Callable[[Progress], object]
-"""What ``progress=`` takes besides True and False. It is called in the event loop, a few times a second, so it must be
-quick; what it raises ends the run (with a checkpoint it can go on later)."""
+"""What ``progress=`` accepts besides True and False. It is called in the event loop a few times a second, so it must be
+quick. An exception it raises ends the run (which can be resumed with a checkpoint)."""

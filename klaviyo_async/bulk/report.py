@@ -1,4 +1,4 @@
-"""What became of the rows of an import."""
+"""The outcome of an import's rows."""
 
 from __future__ import annotations
 
@@ -24,70 +24,70 @@ class RowError:
     row: int
     """Its number in the source, from 0."""
     id: str | None = None
-    """What identifies it: its id, email address, phone number, external id or the like; None where it has none of them."""
+    """What identifies the row: its id, e-mail address, phone number, external id or the like; None if it has none of them."""
     state: Literal["failed", "unsent"]
-    """failed: Klaviyo refused it; unsent: it can't be sent as it is, and nothing of it was."""
+    """failed: Klaviyo rejected it; unsent: it can't be sent as it is, and no part of it was."""
     code: str | None = None
-    """Klaviyo's word for the problem (``invalid``); of an unsent row ``too_large``, ``not_json`` or ``invalid``."""
+    """Klaviyo's code for the problem (``invalid``); for an unsent row ``too_large``, ``not_json`` or ``invalid``."""
     detail: str | None = None
-    """A sentence about the problem; of an unsent row about the first of its `problems`."""
+    """A sentence about the problem; for an unsent row about the first of its `problems`."""
     pointer: str | None = None
-    """JSON pointer into the row, for instance ``/attributes/email``; None where the row as a whole is meant."""
+    """JSON pointer into the row, for instance ``/attributes/email``; None if it concerns the whole row."""
     problems: tuple[Problem, ...] = ()
-    """All that is wrong with an unsent row."""
+    """Everything that is wrong with an unsent row."""
 
 
 @frozen(kw_only=True)
 class UnknownRow:
-    """A row that was sent, and whose fate was left open."""
+    """A row that was sent, but whose outcome is unknown."""
 
     row: int
     """Its number in the source, from 0."""
     id: str | None = None
-    """What identifies it, as in `RowError`."""
+    """What identifies the row, as in `RowError`."""
     detail: str
-    """What left it open."""
+    """Why the outcome is unknown."""
     resent: bool = False
-    """Whether it was sent once more, and taken: its operation is safe to repeat, so that its values are there, perhaps
-    written twice."""
+    """Whether it was sent again, and accepted. This is done if the operation is safe to repeat; its values have then arrived,
+    perhaps twice."""
 
 
 @frozen(kw_only=True)
 class Report:
-    """What became of every row: ``submitted == succeeded + failed + len(unknown)``."""
+    """The outcome of every row: ``submitted == succeeded + failed + len(unknown)``."""
 
     operation: str
     """The operationId, for instance ``bulk_import_profiles``."""
     submitted: int = 0
-    """Rows that the source had."""
+    """Number of rows in the source."""
     succeeded: int = 0
-    """Rows that Klaviyo took: their job is complete, or, where the operation has no job to look at, they were accepted."""
+    """Rows that Klaviyo processed: their job is complete or, if the operation has no job to poll, they were accepted."""
     failed: int = 0
-    """Rows that did not get through, unsent ones included. `errors` has each of them."""
+    """Rows that did not get through, including unsent ones. `errors` has each of them."""
     errors: Sequence[RowError] = field(default=(), repr=lambda errors: f"<{len(errors)}>")
     unknown: Sequence[UnknownRow] = field(default=(), repr=lambda unknown: f"<{len(unknown)}>")
-    """Rows whose fate a crash, a cancellation or a lost response left open."""
+    """Rows whose outcome a crash, a cancellation or a lost response left open."""
     unsent: int = 0
-    """Those of the failed rows that never left."""
+    """Failed rows that were never sent."""
     skipped: int = 0
-    """Those of the succeeded rows for which Klaviyo had nothing to do (it suppresses nobody twice)."""
+    """Succeeded rows for which Klaviyo had nothing to do (it suppresses nobody twice)."""
     held_back: int = 0
-    """Rows that waited for an earlier row about the same thing, so that their order decided."""
+    """Rows that waited for an earlier row about the same record, to preserve their order."""
     requests: int = 0
-    """Requests that carried rows, repeated and split ones included; of this run alone."""
+    """Requests that carried rows, including retried and split ones; this run only."""
     jobs: int = 0
-    """Jobs that were followed to their end; of this run alone."""
+    """Jobs that were followed until they finished; this run only."""
     seconds: float = 0.0
-    """How long this run took."""
+    """Duration of this run."""
 
     dry_run: bool = False
-    """Whether nothing was sent: `requests` are those that it would take, `seconds` how long the limits make that."""
+    """Whether it was a dry run: `requests` is the number that the import needs, `seconds` how long the limits make it."""
 
     def write_failed(self, path: str | PathLike[str], *, unknown: bool = False) -> int:
-        """Write the rows that did not get through to an NDJSON file that can be fed in again; gives their number.
+        """Write the rows that did not get through to an NDJSON file that can be imported again; return their number.
 
-        Rows that have no form in JSON at all (NaN, a value of some other type) are left out; `errors` has them. With
-        `unknown`, rows whose fate was left open are written as well. The file appears whole, or not at all.
+        Rows that can't be expressed as JSON (NaN, a value of an unsupported type) are left out; `errors` has them. With
+        `unknown`, rows with an unknown outcome are written as well. The file appears complete or not at all.
         """
         return write_failed(self, path, unknown=unknown)
 
@@ -115,7 +115,7 @@ def write_failed(report: Report, path: str | PathLike[str], *, unknown: bool = F
     """As `Report.write_failed`."""
     store: _Texts | None = getattr(report.errors, "store", None)
     if store is None and (report.errors or (unknown and report.unknown)):
-        raise ValueError("this report has come from elsewhere, without its rows: write them where the import ran")
+        raise ValueError("this report was received without its rows: write them where the import ran")
     states = ("failed", "unsent", "unknown") if unknown else ("failed", "unsent")
     target = Path(path)
     count = 0

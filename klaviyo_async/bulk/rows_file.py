@@ -1,4 +1,4 @@
-"""A file of rows whose columns have names of their own."""
+"""A file of rows with renamed columns."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def _checked(columns: Mapping[str, str]) -> Mapping[str, str]:
 
 @frozen
 class RowsFile:
-    """Rows from a file, their columns renamed: ``import_profiles(RowsFile("people.csv", {"E-mail": "email", "Notes": ""}))``.
+    """Rows from a file, with renamed columns: ``import_profiles(RowsFile("people.csv", {"E-mail": "email", "Notes": ""}))``.
 
-    A column's new name may be dotted (``location.city``); one that is mapped to nothing is left out, and columns that aren't
-    named stay as they are. Of NDJSON the outermost keys are meant. Raises `QueryError` where two columns are mapped to one.
+    A new name may be dotted (``location.city``). A column mapped to an empty name is left out; columns that aren't
+    mentioned keep their names. For NDJSON this applies to the top-level keys. Raises `QueryError` if two columns map to one.
     """
 
     path: str = field(converter=_text)

@@ -12,7 +12,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments (those of the process by default); the exit status."""
+    """Run the command with these arguments (by default those of the process) and return the exit status."""
     try:
         import click  # noqa: F401
         import rich  # noqa: F401

@@ -1,4 +1,4 @@
-"""The command itself: its subcommands, and what they have in common."""
+"""The command group, and what the subcommands have in common."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from klaviyo_async.cli.failures import report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_HELP = """Klaviyo from the command line: look operations up, call them, move data in and out.
+_HELP = """Klaviyo from the command line: look up operations, call them, import and export data.
 
 \b
   klaviyo-async operations profiles import       find an operation
@@ -26,24 +26,24 @@ _HELP = """Klaviyo from the command line: look operations up, call them, move da
   klaviyo-async limits --watch                   what is left of the rate limits
   klaviyo-async fake                             a local Klaviyo to develop against
 
-The private API key comes from KLAVIYO_API_KEY, from a file (--key-file), or is asked for on a terminal; never from an
-argument, which other users of the machine could read.
+The private API key is read from KLAVIYO_API_KEY or from a file (--key-file); on a terminal you are asked for it. It is
+never an argument, because other users of the machine could read that.
 
 \b
 Exit codes:
   0    done
   1    Klaviyo refused the request, or something failed on this machine
-  2    wrong use: arguments, settings, or a request that can't be sent
-  3    no key, or one that Klaviyo refuses (401, 403)
-  4    the rate limit would need a longer wait than --max-wait
+  2    usage error: arguments, settings, or a request that can't be sent
+  3    no key, or one that Klaviyo rejects (401, 403)
+  4    the rate limit would require a longer wait than --max-wait
   5    no connection, or no response in time
-  6    finished, though some rows failed
-  130  interrupted (Ctrl-C); a checkpoint stays and the same command goes on
+  6    finished, but some rows failed
+  130  interrupted (Ctrl-C); a checkpoint stays, and the same command resumes
 """
 
 
 class Root(click.Group):
-    """The group of all commands: every failure ends as one readable message and an exit code."""
+    """The command group. Every failure becomes one readable message and an exit code."""
 
     def main(
         self,
@@ -53,14 +53,14 @@ class Root(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run, and exit the process with the code; without `standalone_mode` errors are raised instead."""
+        """Run, and exit the process with the code; if not `standalone_mode`, errors are raised instead."""
         given = sys.argv[1:] if args is None else list(args)
         try:
             result = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
         except (Exception, KeyboardInterrupt) as failure:
             if not standalone_mode:
                 raise
-            # Nobody wants to read a traceback here.
+            # No traceback for users.
             sys.exit(report(failure, machine="--json" in given))
         if standalone_mode:
             sys.exit(result if isinstance(result, int) else 0)

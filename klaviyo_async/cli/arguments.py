@@ -1,4 +1,4 @@
-"""Arguments that name operations and what they take: read, checked and completed."""
+"""Arguments that name operations and their parameters: parsing, validation and completion."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     _Type = click.ParamType[Any]
 else:
-    _Type = click.ParamType  # generic to type checkers alone, in older versions of click
+    _Type = click.ParamType  # in older versions of click it is generic to type checkers only
 
 _FEW = 40
-"""Up to so many operations are completed with their summaries, which load their modules."""
+"""Up to this many operations are completed with their summaries, which requires loading their modules."""
 
 
 def find_operation(name: str) -> Operation | None:
-    """The operation of this name, or the one that has it as an alias."""
+    """The operation with this name or alias."""
     if name in operations:
         return operations[name]
     return next((one for one in operations.values() if name in one.aliases), None)
@@ -42,7 +42,7 @@ class OperationName(_Type):
         self._fits = fits
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Operation:
-        """The operation; a usage error with the nearest name where there is none."""
+        """The operation; a usage error with the nearest name if there is none."""
         from klaviyo_async.operation import Operation
 
         if isinstance(value, Operation):
@@ -54,7 +54,7 @@ class OperationName(_Type):
         return found
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
-        """Names that begin so."""
+        """Names that start with this text."""
         names = [name for name in operations if name.startswith(incomplete)]
         if self._fits is not None:
             names = [name for name in names if self._fits(operations[name])]
@@ -63,7 +63,7 @@ class OperationName(_Type):
 
 
 class OfOperation(_Type):
-    """Text whose completion depends on the operation that stands before it."""
+    """Text whose completion depends on the operation before it."""
 
     name = "text"
 
@@ -72,10 +72,10 @@ class OfOperation(_Type):
         self._listed = listed
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
-        """What the operation has that begins so; of a list, its last item."""
+        """Matching values of the operation; in a list, the last item is completed."""
         from klaviyo_async.operation import Operation
 
-        # An option that still lacks its value ends click's parsing; what it didn't come to is in `args`.
+        # click stops parsing at an option that lacks its value; the rest is in `args`.
         given = ctx.params.get("operation") or next((one for one in ctx.args if one in operations), "")
         operation = given if isinstance(given, Operation) else find_operation(given)
         if operation is None:
@@ -90,22 +90,22 @@ class OfOperation(_Type):
 
 
 def fieldset_values(operation: Operation) -> list[str]:
-    """What ``--fields`` completes to: ``profile=email`` and so on."""
+    """Completions of ``--fields``: ``profile=email`` and so on."""
     return [f"{type}={field}" for type, fields in operation.fields.items() for field in fields]  # noqa: A001
 
 
 def additional_values(operation: Operation) -> list[str]:
-    """What ``--additional-fields`` completes to."""
+    """Completions of ``--additional-fields``."""
     return [f"{type}={field}" for type, fields in operation.additional_fields.items() for field in fields]  # noqa: A001
 
 
 def filter_values(operation: Operation) -> list[str]:
-    """Beginnings of the conditions that the operation takes."""
+    """Starts of the conditions that the operation supports."""
     return [f"{operator}({name}," for name, facts in operation.filters.items() for operator in facts.operators]
 
 
 def parameter_values(operation: Operation) -> list[str]:
-    """What ``--param`` completes to: the operation's parameters with their values, and the keywords of its body."""
+    """Completions of ``--param``: the operation's parameters with their values, and the keywords of its body."""
     found: list[str] = []
     for parameter in operation.parameters:
         values = allowed_values(operation, parameter)
@@ -114,7 +114,7 @@ def parameter_values(operation: Operation) -> list[str]:
 
 
 def allowed_values(operation: Operation, parameter: Parameter) -> tuple[str, ...]:
-    """The values that a plain parameter may have, where they are known."""
+    """The allowed values of a plain parameter, if they are known."""
     if parameter.kind == "sort":
         return operation.sort
     if parameter.kind == "include":
@@ -139,7 +139,7 @@ def body_keywords(operation: Operation) -> list[str]:
 
 
 def read_text(given: str, option: str) -> str:
-    """What is given, or, for ``@file`` and ``-``, what is there."""
+    """The given text or, for ``@file`` and ``-``, the content of the file or of standard input."""
     if given in {"-", "@-"}:
         return sys.stdin.read()
     if not given.startswith("@"):
@@ -153,7 +153,7 @@ def read_text(given: str, option: str) -> str:
 
 
 def read_json(text: str, option: str) -> Any:
-    """The JSON value; a usage error that says where it stops being JSON."""
+    """The JSON value; a usage error with the position if it isn't valid JSON."""
     try:
         return json.loads(text)
     except (json.JSONDecodeError, RecursionError) as failure:

@@ -50,13 +50,13 @@ _EXAMPLES = """
     multiple=True,
     metavar="NAME=VALUE",
     type=OfOperation(parameter_values),
-    help="A parameter, or a keyword of the body, by its name in Python or on the wire; NAME:=JSON for what is no text. Repeatable.",
+    help="A parameter, or a keyword of the body, by its Python or wire name; NAME:=JSON for values other than strings. Repeatable.",
 )
 @click.option(
     "--body",
     "-b",
     metavar="JSON",
-    help="The request body: JSON, @FILE, or - for standard input. Ids may be a list of texts.",
+    help="The request body: JSON, @FILE, or - for standard input. Ids may be a list of strings.",
 )
 @click.option(
     "--filter",
@@ -65,7 +65,7 @@ _EXAMPLES = """
     multiple=True,
     metavar="CONDITION",
     type=OfOperation(filter_values),
-    help="A filter as Klaviyo writes it: 'equals(email,\"a@x.com\")'. Several are joined by and.",
+    help="A filter in Klaviyo's syntax: 'equals(email,\"a@x.com\")'. Several are joined by and.",
 )
 @click.option(
     "--fields",
@@ -79,7 +79,7 @@ _EXAMPLES = """
     multiple=True,
     metavar="TYPE=FIELD,…",
     type=OfOperation(additional_values),
-    help="Fields that come on request only. Repeatable.",
+    help="Fields that are only returned on request. Repeatable.",
 )
 @click.option(
     "--sort", metavar="KEY", type=OfOperation(lambda one: one.sort), help="Sort key; - in front for descending."
@@ -90,13 +90,13 @@ _EXAMPLES = """
     type=OfOperation(lambda one: one.include, listed=True),
     help="Related resources to include.",
 )
-@click.option("--page-size", type=int, help="Records on a page.")
-@click.option("--page-cursor", metavar="CURSOR", help="Page to begin with.")
-@click.option("--all", "every", is_flag=True, help="Every page, as one document with one record a line.")
+@click.option("--page-size", type=int, help="Records per page.")
+@click.option("--page-cursor", metavar="CURSOR", help="Page to start with.")
+@click.option("--all", "every", is_flag=True, help="All pages, as one document with one record per line.")
 @click.option(
-    "--limit", type=click.IntRange(min=0), metavar="N", help="At most so many records, from as many pages as it takes."
+    "--limit", type=click.IntRange(min=0), metavar="N", help="At most N records, from as many pages as necessary."
 )
-@click.option("--ndjson", is_flag=True, help="Records alone, one a line, without a document around them.")
+@click.option("--ndjson", is_flag=True, help="Only the records, one per line, without the document around them.")
 @machine_option
 @connected
 def command(
@@ -120,13 +120,15 @@ def command(
 ) -> None:
     """Call an operation and print its response document.
 
-    Everything is checked against the operation before it is sent, its rate limits are waited for, and what is safe to
-    repeat is retried. With --json the document stands on one line; an operation without a response body prints null.
+    Everything is checked against the operation before it is sent, the call waits for its rate limits, and what is safe to
+    repeat is retried. With --json the document is printed on one line; an operation without a response body prints null.
     """
     check_path(operation, arguments)
     several = every or ndjson or limit is not None
     if several and operation.pagination is None:
-        raise click.UsageError(f"{operation.name} gives no list of records: --all, --limit and --ndjson don't apply.")
+        raise click.UsageError(
+            f"{operation.name} doesn't return a list of records: --all, --limit and --ndjson don't apply."
+        )
     keywords = collect(
         operation,
         params=params,
@@ -182,7 +184,7 @@ async def _call(
 
 @contextlib.contextmanager
 def _usage(operation: Operation) -> Iterator[None]:
-    """Keywords that don't go together are a TypeError in Python, and wrong use here."""
+    """Keywords that can't be combined are a TypeError in Python, and a usage error here."""
     try:
         yield
     except TypeError as failure:
@@ -206,7 +208,7 @@ def endpoint(klaviyo: Klaviyo, operation: Operation) -> Callable[..., Any]:
 
 
 async def _print_records(pages: Any, operation: Operation, *, every: bool, limit: int | None, ndjson: bool) -> None:
-    """Records as they come, one a line: alone, or as the members of ``data`` of one document."""
+    """Records as they arrive, one per line: alone, or as the members of ``data`` of one document."""
     place = operation.pagination.records if operation.pagination is not None else ("data",)
     included: dict[tuple[str, str], Any] = {}
     written = 0
@@ -230,7 +232,7 @@ async def _print_records(pages: Any, operation: Operation, *, every: bool, limit
                 if not every or (limit is not None and written >= limit):
                     break
     if not ndjson:
-        # Written last: a document that broke off is no JSON, and nobody takes it for the whole.
+        # Written last: a truncated document is invalid JSON, so nobody mistakes it for the whole.
         end = f',"included":{compact(list(included.values()))}' if included else ""
         click.echo(f"\n]{end}}}")
 
@@ -242,7 +244,7 @@ def _records(document: Any, place: Iterable[str]) -> list[Any]:
 
 
 def _require_body(operation: Operation, keywords: dict[str, Any]) -> None:
-    """Say what is missing where a body is, in words of this command rather than of Python."""
+    """Say what is missing if a body is required, in terms of this command rather than of Python."""
     names = body_keywords(operation)
     if operation.body is None:
         if "body" in keywords:

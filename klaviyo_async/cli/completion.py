@@ -17,13 +17,13 @@ _LINE = "_KLAVIYO_ASYNC_LINE"
 
 
 class _Bash(BashComplete):
-    """Bash breaks words at ``=`` and ``:`` too, and replaces only what stands behind: the line itself tells what was typed."""
+    """Bash splits words at ``=`` and ``:`` too, and replaces only what follows; the line itself shows what was typed."""
 
     source_template = BashComplete.source_template.replace(
         "env COMP_WORDS=", f'env {_LINE}="${{COMP_LINE:0:COMP_POINT}}" COMP_WORDS='
     ).replace(
         "    return 0\n",
-        # No space behind what goes on: NAME= wants its value.
+        # No space after something incomplete: NAME= needs its value.
         "    [[ ${COMPREPLY[0]} == *[=,] ]] && compopt -o nospace\n\n    return 0\n",
     )
     _cut = 0

@@ -1,4 +1,4 @@
-"""The options that every command which calls Klaviyo takes, and the client made of them."""
+"""The options shared by all commands that call Klaviyo, and the client created from them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST_OF_A_KEY_FILE = 4096
 
 @frozen(kw_only=True)
 class Connection:
-    """How Klaviyo is reached."""
+    """How to reach Klaviyo."""
 
     base_url: str
     key_file: Path | None
@@ -41,11 +41,11 @@ class Connection:
     validate: bool
 
     def client(self, *, public: bool = False) -> Klaviyo:
-        """A client; `public` is for the client-side operations, which carry no private key.
+        """A client; `public` is for the client-side operations, which send no private key.
 
-        To be called outside of an event loop: the key may be asked for, and Ctrl-C must end that.
+        Must be called outside of an event loop: it may ask for the key, and Ctrl-C must be able to interrupt that.
 
-        Raises `NoKey` where there is none and nobody to ask, `ConfigurationError` for what can't work.
+        Raises `NoKey` if there is no key and no terminal to ask on, `ConfigurationError` for invalid settings.
         """
         from klaviyo_async.auth.api_key import ApiKey
         from klaviyo_async.client import Klaviyo
@@ -67,14 +67,14 @@ class Connection:
         )
 
     def offline(self) -> Klaviyo:
-        """A client that is never to send anything: it has no key."""
+        """A client that will never send anything: it has no key."""
         from klaviyo_async.auth.api_key import ApiKey
         from klaviyo_async.client import Klaviyo
 
         return Klaviyo(auth=ApiKey("pk_none"), company_id=self.company_id, validate=self.validate)
 
     def limiter(self) -> Limiter | None:
-        """The limiter on Redis, where one is named; None for the process's own."""
+        """The limiter on Redis, if one is named; None for the process's own."""
         if self.redis_url is None:
             return None
         from klaviyo_async.limiter import RedisLimiter
@@ -87,19 +87,19 @@ class Connection:
                 with self.key_file.open(encoding="utf-8") as file:
                     return file.read(_MOST_OF_A_KEY_FILE).strip(), str(self.key_file)
             except UnicodeDecodeError:
-                # Without the cause, which holds what was read.
+                # Without the cause, which contains what was read.
                 raise click.BadParameter(f"{self.key_file} is not a text file.", param_hint="--key-file") from None
         key = os.environ.get(KEY_VARIABLE, "")
         if key:
             return key, KEY_VARIABLE
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise NoKey(f"there is no key: {HINT}")
-        # Not by click: it writes the prompt before it turns the echo off.
+        # Not click's prompt, which writes it before turning off the echo.
         return getpass.getpass("Private API key (not shown): ", stream=sys.stderr), "the key given"
 
 
 def connected(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options; the function gets a `Connection` as `connection`, and the library's notices go to stderr."""
+    """Add the options; the function receives a `Connection` as `connection`, and the library's notices go to stderr."""
 
     @click.option(
         "--base-url",
@@ -108,14 +108,14 @@ def connected(function: Callable[..., Any]) -> Callable[..., Any]:
         default="https://a.klaviyo.com",
         show_default=True,
         metavar="URL",
-        help="Where Klaviyo is; a fake's address for development.",
+        help="Address of Klaviyo, or of a fake for development.",
     )
     @click.option(
         "--key-file",
         envvar="KLAVIYO_KEY_FILE",
         show_envvar=True,
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="File with the private API key; without it KLAVIYO_API_KEY, or a prompt.",
+        help="File with the private API key; by default KLAVIYO_API_KEY, or a prompt.",
     )
     @click.option(
         "--company-id",
@@ -133,9 +133,9 @@ def connected(function: Callable[..., Any]) -> Callable[..., Any]:
         help="Share the rate limits with other processes through this Redis.",
     )
     @click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds for one attempt.")
-    @click.option("--max-wait", type=float, help="Longest wait for the rate limit, in seconds; past it exit 4.")
+    @click.option("--max-wait", type=float, help="Longest wait for the rate limit, in seconds; beyond it exit with 4.")
     @click.option("--retries", type=int, default=5, show_default=True, help="How often a failed attempt is repeated.")
-    @click.option("--no-validate", is_flag=True, help="Send what this version doesn't know.")
+    @click.option("--no-validate", is_flag=True, help="Send names and values that this version doesn't know.")
     @wraps(function)
     def wrapped(
         *,

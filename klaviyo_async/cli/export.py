@@ -1,4 +1,4 @@
-"""``klaviyo-async export``: a whole collection into a file."""
+"""``klaviyo-async export``: write a whole collection to a file."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             found = datetime.fromisoformat(value)
         except ValueError:
             self.fail(
-                f"{value!r} is no time: write 2026-01-01, 2026-01-01T12:00:00+01:00, or 30d for 30 days ago.",
+                f"{value!r} is not a time: write 2026-01-01, 2026-01-01T12:00:00+01:00, or 30d for 30 days ago.",
                 param,
                 ctx,
             )
@@ -72,20 +72,20 @@ class _Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option(
     "--since",
     type=_Time(),
-    help="First time that is taken: a date or time (UTC unless it says otherwise), or 30d, 12h.",
+    help="Start of the range (inclusive): a date or time (UTC unless it has an offset), or an age such as 30d or 12h.",
 )
-@click.option("--until", type=_Time(), help="First time that is not taken.")
-@click.option("--split-on", metavar="FIELD", help="The time that is meant; by default when a record came to be.")
-@click.option("--checkpoint", type=click.Path(dir_okay=False), help="SQLite file from which the same command goes on.")
+@click.option("--until", type=_Time(), help="End of the range (exclusive).")
+@click.option("--split-on", metavar="FIELD", help="The time field; by default when a record was created.")
+@click.option("--checkpoint", type=click.Path(dir_okay=False), help="SQLite file from which the same command resumes.")
 @click.option(
     "--watermark",
     type=click.Path(dir_okay=False),
-    help="File that remembers how far the last run came: only what is new is taken.",
+    help="File that remembers how far the last run got: only what is new is exported.",
 )
 @click.option(
     "--concurrency",
     type=click.IntRange(min=1),
-    help="Parts read at the same time; by default what keeps the limit busy.",
+    help="Parts read concurrently; by default enough to use the full limit.",
 )
 @click.option(
     "--filter",
@@ -94,7 +94,7 @@ class _Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     multiple=True,
     metavar="CONDITION",
     type=OfOperation(filter_values),
-    help="Conditions besides the time. Repeatable.",
+    help="Conditions in addition to the time. Repeatable.",
 )
 @click.option(
     "--fields",
@@ -108,7 +108,7 @@ class _Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     multiple=True,
     metavar="TYPE=FIELD,…",
     type=OfOperation(additional_values),
-    help="Fields that come on request only. Repeatable.",
+    help="Fields that are only returned on request. Repeatable.",
 )
 @click.option(
     "--param",
@@ -119,7 +119,7 @@ class _Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     type=OfOperation(parameter_values),
     help="Another parameter. Repeatable.",
 )
-@click.option("--page-size", type=int, help="Records a request; by default as many as the operation allows.")
+@click.option("--page-size", type=int, help="Records per request; by default as many as the operation allows.")
 @machine_option
 @connected
 def command(
@@ -143,12 +143,12 @@ def command(
 ) -> None:
     """Export a whole collection to a file, in parallel and as fast as the limits allow, each record once.
 
-    The file has its name once it is complete. With --checkpoint the same command goes on where an earlier run stopped, after
-    Ctrl-C too; with --watermark each run takes what is new since the last one.
+    The file gets its name once it is complete. With --checkpoint the same command resumes where an earlier run stopped, even
+    after Ctrl-C; with --watermark each run exports what is new since the last one.
     """
     if operation.pagination is None:
         raise click.UsageError(
-            f"{operation.name} gives no list of records; 'klaviyo-async call {operation.name}' calls it."
+            f"{operation.name} doesn't return a list of records; 'klaviyo-async call {operation.name}' calls it."
         )
     check_path(operation, arguments)
     keywords = collect(

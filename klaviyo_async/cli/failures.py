@@ -1,4 +1,4 @@
-"""How a command ends when it fails: one readable message on stderr, or one JSON object, and the exit code."""
+"""How a command fails: one readable message on stderr, or one JSON object, and the exit code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from klaviyo_async.errors import (
     Unauthorized,
 )
 
-HINT = "set KLAVIYO_API_KEY, or name a file that holds it with --key-file."
+HINT = "set KLAVIYO_API_KEY, or name a file that contains it with --key-file."
 FAILED = 1
 USAGE = 2
 CREDENTIAL = 3
@@ -45,26 +45,26 @@ _OPTIONS = {
 
 
 class NoKey(click.ClickException):
-    """There is no key, and nobody to ask for it."""
+    """There is no key, and no terminal to ask on."""
 
     exit_code = CREDENTIAL
 
 
 class Interrupted(click.ClickException):
-    """Ctrl-C, with a word on what was kept."""
+    """Ctrl-C, with a note on what was kept."""
 
     exit_code = INTERRUPTED
 
     def __init__(self, checkpoint: str | None) -> None:
         super().__init__(
-            f"Interrupted. {checkpoint} is kept: the same command goes on from there."
+            f"Interrupted. {checkpoint} is kept: the same command resumes from there."
             if checkpoint is not None
-            else "Interrupted. Without --checkpoint nothing is kept of how far it came."
+            else "Interrupted. Without --checkpoint, the progress is not kept."
         )
 
 
 def report(failure: BaseException, *, machine: bool) -> int:
-    """Say what went wrong, as JSON for a machine, and give the exit code."""
+    """Report what went wrong, as JSON if requested, and return the exit code."""
     if isinstance(failure, click.exceptions.Exit):
         return failure.exit_code
     code, message = _judged(failure)
@@ -87,7 +87,7 @@ def redacted(text: str) -> str:
 
 
 def _in_our_words(message: str) -> str:
-    """Arguments of the library as the options that they are here."""
+    """The text with the library's arguments replaced by the corresponding options."""
     for argument, option in _OPTIONS.items():
         message = message.replace(argument, option)
     return message

@@ -26,29 +26,29 @@ _EXAMPLES = """
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8700, show_default=True, help="Port; 0 for any free one."
 )
-@click.option("--base-url", metavar="URL", help="The same as one URL, as the other commands take it.")
-@click.option("--database", type=click.Path(dir_okay=False), help="SQLite file that keeps the state over restarts.")
+@click.option("--base-url", metavar="URL", help="Host and port as one URL, as for the other commands.")
+@click.option("--database", type=click.Path(dir_okay=False), help="SQLite file that keeps the state across restarts.")
 @click.option(
-    "--limits/--no-limits", default=True, help="Count requests and respond 429 as Klaviyo does (default), or don't."
+    "--limits/--no-limits", default=True, help="Enforce rate limits with 429 like Klaviyo (default), or don't."
 )
 @click.option(
     "--accept-key", "api_keys", multiple=True, metavar="KEY", help="Accept only this made-up key. Repeatable."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of ids and data.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed for ids and data.")
 @click.option("--latency", type=click.FloatRange(min=0), metavar="SECONDS", help="Seconds that each response takes.")
 @click.option(
     "--job-seconds", type=click.FloatRange(min=0), default=2.0, show_default=True, help="How long a bulk job takes."
 )
 @click.option("--profiles", type=click.IntRange(min=0), default=0, help="Profiles to start with.")
 @click.option(
-    "--lists", type=click.IntRange(min=0), default=0, help="Lists to start with, the profiles spread over them."
+    "--lists", type=click.IntRange(min=0), default=0, help="Lists to start with; the profiles are spread over them."
 )
 @click.option("--events", type=click.IntRange(min=0), default=0, help="Events to start with.")
 @click.option("--items", type=click.IntRange(min=0), default=0, help="Catalog items to start with.")
 @click.option(
     "--window/--no-window",
     default=True,
-    help="Serve pages about it, for a browser on this machine (default), or don't.",
+    help="Serve pages about it for a browser on this machine (default), or don't.",
 )
 @machine_option
 def command(
@@ -63,9 +63,9 @@ def command(
 ) -> None:
     """Run a local Klaviyo until Ctrl-C.
 
-    It is made from Klaviyo's documents: it checks requests, keeps state, filters, sorts and pages, counts rate limits, runs
-    bulk jobs and delivers webhooks. Its address in a browser shows what the application sent, state, limits, faults to switch
-    on and webhooks to trigger. Any key that begins with pk_ is right. Needs the extra testing.
+    It is built from Klaviyo's documents: it validates requests, keeps state, filters, sorts and paginates, enforces rate limits,
+    runs bulk jobs and delivers webhooks. Open its address in a browser to see what the application sent, state and limits, and
+    to switch on faults and trigger webhooks. Any key that starts with pk_ is valid. Needs the extra testing.
     """
     from klaviyo_async.testing.standalone import serve
     from klaviyo_async.testing.window.guard import is_loopback
@@ -74,7 +74,7 @@ def command(
         host, port = _address(base_url)
 
     if window and not is_loopback(host):
-        note(f"No window: its pages are for this machine only, and {host} is not loopback.")
+        note(f"No browser window: its pages are for this machine only, and {host} is not loopback.")
         window = False
 
     def started(fake: FakeKlaviyo) -> None:

@@ -1,4 +1,4 @@
-"""``klaviyo-async import``: the rows of a file, by the bulk operation that fits."""
+"""``klaviyo-async import``: send the rows of a file with a bulk operation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _KINDS = {
     "catalog-categories": "bulk_create_catalog_categories",
     "records": "bulk_create_data_source_records",
 }
-"""Short names; every bulk operation has its own as well, with and without ``bulk_``."""
+"""Short names; every bulk operation can also be named in full, with and without ``bulk_``."""
 _SHOWN = 20
 
 _EXAMPLES = """
@@ -64,7 +64,7 @@ class _Kind(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return operations[name]
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
-        """Kinds that begin so."""
+        """Kinds that start with this text."""
         return [CompletionItem(name) for name in _names() if name.startswith(incomplete)]
 
 
@@ -88,18 +88,18 @@ def _names() -> list[str]:
     "maps",
     multiple=True,
     metavar="COLUMN=NAME",
-    help="Another name for a column, dotted for what is inside (location.city); nothing behind = leaves it out. Repeatable.",
+    help="Rename a column; dotted for nested values (location.city); nothing after = leaves it out. Repeatable.",
 )
 @click.option(
-    "--list", "lists", multiple=True, metavar="ID", help="List to add to, or to take from. Repeatable for profiles."
+    "--list", "lists", multiple=True, metavar="ID", help="List to add to, or to remove from. Repeatable for profiles."
 )
 @click.option(
     "--param", "-p", "params", multiple=True, metavar="NAME=VALUE", help="Another keyword of the operation. Repeatable."
 )
-@click.option("--confirm-global", is_flag=True, help="Unsubscribe from everything, where no list is given.")
-@click.option("--checkpoint", type=click.Path(dir_okay=False), help="SQLite file from which the same command goes on.")
+@click.option("--confirm-global", is_flag=True, help="Unsubscribe from everything, if no list is given.")
+@click.option("--checkpoint", type=click.Path(dir_okay=False), help="SQLite file from which the same command resumes.")
 @click.option("--failed", type=click.Path(dir_okay=False), help="NDJSON file for the rows that did not get through.")
-@click.option("--dry-run", is_flag=True, help="Check every row, and tell how long it would take; nothing is sent.")
+@click.option("--dry-run", is_flag=True, help="Check every row, and estimate how long it would take; nothing is sent.")
 @machine_option
 @connected
 def command(
@@ -118,10 +118,10 @@ def command(
 ) -> None:
     """Import the rows of a file: .ndjson, .csv or .parquet; the first two also with .gz or .zst.
 
-    Columns are named as the operation names attributes; dots go inside (location.city, properties.tier), and empty cells are
-    left out. Rows are numbered from 0. Each is checked before anything of it is sent, jobs are followed to their end, and every
-    row that did not get through is told with the reason; then the exit code is 6. With --checkpoint the same command goes
-    on where an earlier run stopped, after Ctrl-C too.
+    Columns are named like the operation's attributes, with dots for nested values (location.city, properties.tier). Empty cells
+    are left out. Rows are numbered from 0. Each row is checked before any of it is sent, jobs are followed until they finish, and
+    every row that did not get through is reported with the reason; the exit code is then 6. With --checkpoint the same command
+    resumes where an earlier run stopped, even after Ctrl-C.
     """
     from klaviyo_async.bulk import RowsFile
 
@@ -168,10 +168,10 @@ async def _import(client: Klaviyo, method: Any, rows: Any, **keywords: Any) -> R
 
 
 def _mapping(text: str) -> tuple[str, str]:
-    # The last one: names of columns are anybody's, those of attributes have none.
+    # The last one: column names may contain =, attribute names don't.
     column, equals, name = text.rpartition("=")
     if not equals or not column:
-        raise click.BadParameter(f"{text!r} is no COLUMN=NAME.", param_hint="--map")
+        raise click.BadParameter(f"{text!r} is not COLUMN=NAME.", param_hint="--map")
     return column, name
 
 
@@ -182,7 +182,7 @@ def _lists(operation: Operation, method: Any, lists: tuple[str, ...]) -> dict[st
     if "lists" in takes:
         return {"lists": list(lists)}
     if "list" not in takes:
-        raise click.UsageError(f"{operation.name} takes no --list.")
+        raise click.UsageError(f"{operation.name} has no --list.")
     only, *more = lists
     if more:
         raise click.UsageError(f"{operation.name} takes one --list.")
@@ -199,7 +199,7 @@ def _tell(report: Report, failed: str | None, *, machine: bool) -> None:
     for number, one in enumerate(report.errors):
         if number == _SHOWN:
             note(
-                f"… and {len(report.errors) - _SHOWN:,} more{'' if failed else ': --failed FILE keeps them, --json tells all'}."
+                f"… and {len(report.errors) - _SHOWN:,} more{'' if failed else ': --failed FILE keeps them, --json shows all'}."
             )
             break
         name = f" ({one.id})" if one.id else ""

@@ -1,4 +1,4 @@
-"""What was given on the command line, as keywords of an endpoint function."""
+"""Converts command line options to keywords of an endpoint function."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def collect(
     additional_fields: Iterable[str],
     **given: Any,
 ) -> dict[str, Any]:
-    """All keywords: those of options that have a value, and those of ``--param``. Options that don't apply are refused."""
+    """All keywords: those of options with a value, and those of ``--param``. Options that don't apply are refused."""
     keywords: dict[str, Any] = {}
     for text in params:
         put(keywords, *assignment(operation, text))
@@ -42,12 +42,12 @@ def collect(
         if name in keywords and name not in known and name not in body_keywords(operation):
             option = f"--{name.replace('_', '-')}"
             takes = ", ".join(sorted(known)) or "none of these"
-            raise click.UsageError(f"{operation.name} takes no {option}; it takes {takes}.")
+            raise click.UsageError(f"{operation.name} has no {option}; it takes {takes}.")
     return keywords
 
 
 def put(keywords: dict[str, Any], name: str, value: Any) -> None:
-    """Put a keyword in; fieldsets of several types come together."""
+    """Add a keyword; fieldsets of several types are merged."""
     if name in {"fields", "additional_fields"} and isinstance(value, dict) and isinstance(keywords.get(name), dict):
         for kind, wanted in value.items():
             keywords[name].setdefault(kind, []).extend(wanted)
@@ -65,7 +65,7 @@ def joined(filters: tuple[str, ...]) -> Any:
 
 
 def fieldset(operation: Operation, name: str, text: str) -> tuple[str, list[str]]:
-    """``profile=email,created``; the type may be left out where only one has these fields."""
+    """``profile=email,created``; the type may be omitted if only one has these fields."""
     sets = operation.fields if name == "fields" else operation.additional_fields
     kind, equals, wanted = text.partition("=")
     if not equals:
@@ -74,7 +74,7 @@ def fieldset(operation: Operation, name: str, text: str) -> tuple[str, list[str]
         if len(fitting) != 1 and len(sets) != 1:
             example = next(iter(fitting or sets), "profile")
             raise click.UsageError(
-                f"--{name.replace('_', '-')} {text}: say of which type, for instance {example}={text}."
+                f"--{name.replace('_', '-')} {text}: name the type too, for instance {example}={text}."
             )
         kind = fitting[0] if fitting else next(iter(sets))
     return kind, _split(wanted)
@@ -88,7 +88,7 @@ def parted(text: str) -> tuple[str, str, bool]:
     """Name and value of ``NAME=VALUE`` or ``NAME:=JSON``, and whether it is JSON."""
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise click.BadParameter(f"{text!r} is no NAME=VALUE, nor NAME:=JSON.", param_hint="--param")
+        raise click.BadParameter(f"{text!r} is neither NAME=VALUE nor NAME:=JSON.", param_hint="--param")
     return name.removesuffix(":"), value, name.endswith(":")
 
 

@@ -1,4 +1,4 @@
-"""``klaviyo-async limits``: what is left of the account's rate limits, asked of Klaviyo or of Redis."""
+"""``klaviyo-async limits``: what is left of the account's rate limits, according to Klaviyo or to Redis."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ _USUAL = (
     "get_catalog_items",
 )
 _FRAME = 0.5
-"""Seconds between two pictures of the bars."""
+"""Seconds between two updates of the bars."""
 
 _EXAMPLES = """
 \b
   klaviyo-async limits                           the usual operations, one request each
-  klaviyo-async limits get_profiles get_events   these
+  klaviyo-async limits get_profiles get_events   these operations
   klaviyo-async limits --watch                   as live bars
-  klaviyo-async limits --redis redis://…         what the processes that share Redis used; nothing is sent to Klaviyo
+  klaviyo-async limits --redis redis://…         use by all processes that share Redis; nothing is sent to Klaviyo
 """
 
 
 def can_be_asked(operation: Operation) -> bool:
-    """Whether the operation can be called as it is, only to see what is left: a GET without arguments."""
+    """Whether the operation can be called as it is, only to see what is left: a GET without required arguments."""
     return (
         operation.method == "GET"
         and not operation.public
@@ -63,7 +63,7 @@ def can_be_asked(operation: Operation) -> bool:
 @click.argument("names", nargs=-1, metavar="[OPERATION…]", type=OperationName(can_be_asked))
 @click.option("--all", "every", is_flag=True, help="Ask every operation that can be called without arguments.")
 @click.option(
-    "--watch", is_flag=True, help="Go on until Ctrl-C: live bars on a terminal, a line for each round elsewhere."
+    "--watch", is_flag=True, help="Continue until Ctrl-C: live bars on a terminal, a line for each round elsewhere."
 )
 @click.option(
     "--every",
@@ -71,7 +71,7 @@ def can_be_asked(operation: Operation) -> bool:
     type=click.FloatRange(min=1),
     default=15.0,
     show_default=True,
-    help="With --watch: seconds between two rounds of asking Klaviyo.",
+    help="With --watch: seconds between two rounds of requests to Klaviyo.",
 )
 @machine_option
 @connected
@@ -86,13 +86,13 @@ def command(
 ) -> None:
     """Show what the account has left of its rate limits.
 
-    A process that has just started knows nothing of what others used. So each operation is called once with the smallest
-    page, which counts as one request, and the headers of the response tell. They tell of the window that is nearest to its
-    end alone: what others used of the other one is not seen, and ≤ stands before such a number. With --redis, the processes that share their
-    limits there are asked instead: every bucket that they used lately is shown, and nothing is sent to Klaviyo.
+    A new process can't know what others have used. So each operation is called once with the smallest page, which counts
+    as one request, and the response headers show what is left. They cover only one of the windows: ≤ marks an upper bound
+    for the other one. With --redis, the limits that processes share there are shown instead: every bucket used recently, and
+    nothing is sent to Klaviyo.
     """
     if connection.redis_url is not None and (names or every):
-        raise click.UsageError("with --redis nothing is asked of Klaviyo: name no operations.")
+        raise click.UsageError("with --redis nothing is sent to Klaviyo: name no operations.")
     asked = names or tuple(one for one in operations.values() if (can_be_asked(one) if every else one.name in _USUAL))
     wrong = [one.name for one in asked if not can_be_asked(one)]
     if wrong:
@@ -130,14 +130,14 @@ async def _live(view: _View, klaviyo: Klaviyo, interval: float) -> None:
                 await view.look(klaviyo)
                 asked_at = time.monotonic()
             else:
-                # Between two rounds tokens come back: the client's own picture moves on.
+                # Between two rounds tokens are returned: the client's own estimate advances.
                 view.snapshot = klaviyo.limiter.snapshot()
             live.update(view.bars(), refresh=True)
             await asyncio.sleep(_FRAME)
 
 
 class _View:
-    """What was asked, and what is known."""
+    """What was requested, and what is known."""
 
     def __init__(self, asked: Sequence[Operation], *, from_redis: bool, machine: bool) -> None:
         self.asked = asked
@@ -161,7 +161,7 @@ class _View:
                 raise result
         failures = [one for one in results if isinstance(one, KlaviyoError)]
         if len(failures) == len(self.asked):
-            # Nothing to show: end as any other call would.
+            # Nothing to show: fail like any other call.
             raise failures[0]
         self.snapshot = klaviyo.limiter.snapshot()
 
@@ -175,14 +175,14 @@ class _View:
 
     @property
     def buckets(self) -> list[BucketSnapshot]:
-        """Those that were asked for; of Redis all."""
+        """The requested buckets; from Redis all of them."""
         if self.snapshot is None:
             return []
         names = {one.name for one in self.asked} - self.failed.keys()
         return [one for one in self.snapshot.buckets if self.from_redis or one.name in names]
 
     def is_reported(self, bucket: BucketSnapshot, window: WindowSnapshot) -> bool:
-        """Whether what is left is known, and not only how much it can be at most."""
+        """Whether what is left is known exactly, and not only an upper bound."""
         return self.from_redis or window.rate.seconds in self._reported.get(bucket.name, ())
 
     def _left(self, bucket: BucketSnapshot, window: WindowSnapshot) -> str:
@@ -198,7 +198,7 @@ class _View:
             emit(self._plain(), machine=True)
             return
         if not self.buckets:
-            note("Nothing was used lately: everything is left.")
+            note("Nothing was used recently: the limits are fully available.")
         elif is_terminal():
             from klaviyo_async.cli.output import console
 
@@ -240,7 +240,7 @@ class _View:
         if self.snapshot is not None and self.snapshot.limiters is not None:
             foot.append(f"{self.snapshot.limiters} processes share these limits through Redis.")
         if not self.buckets:
-            foot.append("Nothing was used lately: everything is left.")
+            foot.append("Nothing was used recently: the limits are fully available.")
         return Group(made, *(Text(line, style="dim") for line in foot))
 
     def _plain(self) -> dict[str, Any]:
@@ -292,5 +292,5 @@ def _reason(operation: Operation, failure: KlaviyoError) -> str:
     if isinstance(failure, Forbidden):
         return f"the key lacks the scope {', '.join(operation.scopes) or 'for it'}"
     if isinstance(failure, Unauthorized):
-        return "the key is refused"
+        return "the key was rejected"
     return str(failure)

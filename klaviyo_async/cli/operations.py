@@ -1,4 +1,4 @@
-"""``klaviyo-async operations``: list, search, and one in detail. Nothing is sent, and no key is needed."""
+"""``klaviyo-async operations``: list and search operations, and show one in detail. Sends nothing, and needs no key."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     type=click.UNPROCESSED,
     shell_complete=lambda *given: OperationName().shell_complete(*given),
 )
-@click.option("--tag", metavar="TAG", help="Only those of one group, for instance profiles.")
-@click.option("--base-url", hidden=True, help="Taken by every command; here nothing is sent.")
+@click.option("--tag", metavar="TAG", help="Only operations of this group, for instance profiles.")
+@click.option("--base-url", hidden=True, help="Accepted by every command; nothing is sent here.")
 @machine_option
 def command(words: tuple[str, ...], tag: str | None, base_url: str | None, machine: bool) -> None:  # noqa: ARG001
-    """List operations, search them, or show one: its limits, scopes, filters and caps.
+    """List operations, search them, or show one with its limits, scopes, filters and caps.
 
-    Nothing is sent, and no key is needed. WORDs search names, paths, summaries and scopes; all of them must be found.
+    Nothing is sent, and no key is needed. WORDs search names, paths, summaries and scopes; all of them must match.
 
     \b
       klaviyo-async operations                      all of them
-      klaviyo-async operations bulk profiles        those that have to do with both
+      klaviyo-async operations bulk profiles        those that match both words
       klaviyo-async operations get_profiles         one in detail
-      klaviyo-async operations events:read --json   what a scope is good for, for a script
+      klaviyo-async operations events:read --json   what a scope allows, for a script
     """
     one = find_operation(words[0]) if len(words) == 1 else None
     if one is not None and tag is None:
@@ -167,12 +167,12 @@ def _show(operation: Operation, *, machine: bool) -> None:
 
 
 def _lines(operation: Operation) -> Iterator[tuple[str, list[str]]]:
-    """Heading and values of each fact that there is."""
+    """Heading and values of each known fact."""
     yield "request", [f"{operation.method} {operation.path}"]
     yield "in Python", [f"klaviyo.{operation.tag}.{operation.name}({', '.join(operation.path_parameters)})"]
     if operation.deprecated:
         yield "deprecated", ["yes"]
-    yield "scopes", list(operation.scopes) or ["none: carries the public key" if operation.public else "none"]
+    yield "scopes", list(operation.scopes) or ["none: uses the public key" if operation.public else "none"]
     yield (
         "limits",
         [", ".join(operation.limits.rates)]
@@ -182,11 +182,11 @@ def _lines(operation: Operation) -> Iterator[tuple[str, list[str]]]:
     carried = [
         f"{value:,} {what}"
         for value, what in (
-            (caps.rows, "rows a request"),
-            (caps.bytes, "bytes a request"),
-            (caps.row_bytes, "bytes a row"),
-            (caps.string_bytes, "bytes a text"),
-            (caps.jobs, "jobs at once"),
+            (caps.rows, "rows per request"),
+            (caps.bytes, "bytes per request"),
+            (caps.row_bytes, "bytes per row"),
+            (caps.string_bytes, "bytes per string"),
+            (caps.jobs, "jobs in parallel"),
         )
         if value is not None
     ]
@@ -208,7 +208,7 @@ def _lines(operation: Operation) -> Iterator[tuple[str, list[str]]]:
             ],
         )
     if operation.filter_requires:
-        yield "filter needs", [" or ".join(operation.filter_requires)]
+        yield "filter requires", [" or ".join(operation.filter_requires)]
     if operation.sort:
         yield "sort", [", ".join(operation.sort)]
     if operation.include:

@@ -1,4 +1,4 @@
-"""What commands print: JSON, tables, plain lines; colours and moving bars on a terminal alone."""
+"""Output of commands: JSON, tables, plain lines; colours and progress bars only on a terminal."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def is_terminal() -> bool:
 
 
 def console(*, err: bool = False) -> Console:
-    """A console of rich on stdout or stderr."""
+    """A rich console on stdout or stderr."""
     from rich.console import Console
 
     return Console(stderr=err, highlight=False)
 
 
 def printable(text: str) -> str:
-    """The text, with control characters (which could move the cursor or retitle the terminal) written out."""
+    """The text with control characters (which could move the cursor or change the terminal's title) escaped."""
     return text.translate(_CONTROLS)
 
 
@@ -39,7 +39,7 @@ def compact(value: Any) -> str:
 
 
 def indented(value: Any) -> str:
-    """JSON for people."""
+    """JSON for people to read."""
     return _encodable(json.dumps(value, ensure_ascii=False, indent=2), value, 2)
 
 
@@ -47,7 +47,7 @@ def _encodable(text: str, value: Any, indent: int | None) -> str:
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        # Lone surrogates, or a terminal that isn't UTF-8: JSON's own escapes say the same.
+        # Lone surrogates, or a terminal that isn't UTF-8: use JSON's own escapes.
         return json.dumps(value, indent=indent)
     return text
 
@@ -82,5 +82,5 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def note(text: str) -> None:
-    """A line for people, on stderr: stdout is for results."""
+    """A line for people, on stderr; stdout is for results."""
     click.echo(printable(text), err=True)

@@ -1,4 +1,4 @@
-"""Checks the conditions of a filter against what an operation filters on."""
+"""Checks the conditions of a filter against the fields and operators that an operation supports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TAKES = {"string": "text", "integer": "a whole number", "number": "a number", "
 
 
 def check_filter(operation: Operation, conditions: Sequence[Condition]) -> list[Problem]:
-    """What of the conditions the operation doesn't take."""
+    """The conditions that the operation doesn't support."""
     problems: list[Problem] = []
     fields = operation.filters
     if not fields:
@@ -49,7 +49,7 @@ def check_filter(operation: Operation, conditions: Sequence[Condition]) -> list[
 
 
 def _problem(message: str, kind: Literal["unknown", "mismatch", "required"] = "unknown") -> Problem:
-    # However the parameter is called on the wire, its keyword is `filter`.
+    # Whatever the parameter's wire name is, its keyword is `filter`.
     return Problem("filter", message, kind)
 
 
@@ -78,7 +78,7 @@ def _untaken(operator: str, name: str, field: FilterField) -> Problem:
 
 
 def check_value(value: object, field: FilterField, operator: str, name: str) -> Problem | None:
-    """What is wrong with a value in a condition on this field; None where nothing is."""
+    """What is wrong with a value in a condition on this field; None if nothing is."""
     kind = field.type
     if value is None or kind is None:
         return None
@@ -105,7 +105,7 @@ def check_value(value: object, field: FilterField, operator: str, name: str) -> 
 
 
 def _as_time(text: str) -> str | None:
-    """How the time in a text is written in Python; None where it is not a time."""
+    """How to write the time in a text in Python; None if it isn't a time."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -40,16 +40,16 @@ OPERATORS: Final = (
     "ends-with",
     "has",
 )
-"""Every operator of the grammar, by its name on the wire."""
+"""Every operator of the grammar, by its wire name."""
 LIST_OPERATORS: Final = frozenset(("any", "contains-any", "contains-all"))
 """Operators whose value is always a list."""
 
 NO_OR = (
     'Klaviyo\'s filters have no `or`. For several values of one field use any: F("email").any([…]); '
-    "for anything else make one call for each condition and join the results."
+    "otherwise make one call per condition and combine the results."
 )
 NO_NOT = (
-    "Klaviyo's filters have no `not` and no `!=`. Ask for what you want to keep, for several values by any: "
+    "Klaviyo's filters have no `not` and no `!=`. Filter for what you want to keep, for several values with any: "
     'F("status").any([…]); or drop records after reading them.'
 )
 
@@ -63,7 +63,7 @@ _ELSEWHERE: Final = {
     "startswith": "starts_with", "endswith": "ends_with", "like": "contains", "ilike": "contains", "icontains": "contains",
     "exists": "has", "isnotnull": "has", "is_not_null": "has",
 }  # fmt: skip
-"""What methods are called in other query languages."""
+"""Names of these methods in other query languages."""
 _NEGATIONS: Final = frozenset(
     ("ne", "not_equals", "not_equal", "notin", "not_in", "isnull", "is_null", "not_contains", "not_any")
 )
@@ -72,7 +72,7 @@ FIELD = re.compile(r"[A-Za-z0-9_$](?:[A-Za-z0-9_$. :-]*[A-Za-z0-9_$])?")
 
 
 def no_method(name: str, field: str, methods: Iterable[str]) -> str:
-    """What to say of a method that a field doesn't have."""
+    """The message about a method that a field doesn't have."""
     if name in _NEGATIONS:
         return NO_NOT
     if name == "between":
@@ -83,27 +83,27 @@ def no_method(name: str, field: str, methods: Iterable[str]) -> str:
 
 
 def quote_string(text: str) -> str:
-    """The text as a string literal: in double quotes, with ``"`` and ``\\`` escaped and all else as it is."""
+    """The text as a string literal: in double quotes, with ``"`` and ``\\`` escaped and everything else unchanged."""
     try:
         text.encode()
     except UnicodeEncodeError:
         raise QueryError(
-            f"The text {shown(text)} has a lone surrogate, which no encoding can send. Decode the text it came from properly."
+            f"The text {shown(text)} has a lone surrogate, which can't be encoded. Check how the text was decoded."
         ) from None
-    # `str.__str__` takes the plain text out of a string enum.
+    # `str.__str__` returns the plain text of a string enum.
     return '"' + str.__str__(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 @frozen
 class Condition:
-    """One ``operator(field,value)`` of a filter."""
+    """One ``operator(field,value)`` in a filter."""
 
     operator: str
-    """Name on the wire, for instance ``greater-than``."""
+    """Wire name, for instance ``greater-than``."""
     field: str
-    """Name of the field, dotted where nested."""
+    """Name of the field, dotted if nested."""
     literal: str
-    """The value as it is on the wire; empty for `has`."""
+    """The value in wire form; empty for `has`."""
     value: object = attribute(eq=False, repr=False, default=None)
     """The value in Python: str, bool, int, float, datetime, date, None, or a tuple of them for a list."""
 

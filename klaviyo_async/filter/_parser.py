@@ -1,4 +1,4 @@
-"""Reads filters from their wire form."""
+"""Parses filters from their wire form."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PLAIN: Final = {'"': re.compile(r'[^"\\]*'), "'": re.compile(r"[^'\\]*")}
 _SPACES = re.compile(r"\s*")
 _WORDS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None}
 
-# A condition as nearly all are: no spaces, no escapes, one value or a list of texts.
+# A typical condition: no spaces, no escapes, one value or a list of texts.
 _NAME = r"[A-Za-z0-9_$]+(?:\.[A-Za-z0-9_$]+)*"
 _TEXT = r'"[^"\\]*"'
 _COMMON = re.compile(
@@ -39,17 +39,17 @@ _TEXTS = re.compile(_TEXT)
 
 
 def parse(text: str) -> list[Condition]:
-    """The conditions of a filter. Raises `QueryError` that says where the text stops being one."""
+    """The conditions of a filter. Raises `QueryError` with the position at which the text is invalid."""
     return _common(text) or Parser(text).filter()
 
 
 def _common(text: str) -> list[Condition] | None:
-    """The conditions where all of them are common ones, alone or in one ``and(…)``; None where `Parser` must read them."""
+    """The conditions if all of them are typical, alone or in one ``and(…)``; None if `Parser` must read them."""
     joined = text.startswith("and(")
     at = 4 if joined else 0
     found: list[Condition] = []
     try:
-        text.encode()  # lone surrogates are for the parser to refuse
+        text.encode()  # lone surrogates are left to the parser, which refuses them
         while (match := _COMMON.match(text, at)) is not None:
             operator, name, quoted, bare, listed = match.groups()
             if (listed is not None) != (operator in LIST_OPERATORS):
@@ -75,7 +75,7 @@ def _common(text: str) -> list[Condition] | None:
 
 
 def _bare(token: str) -> object:
-    """The value of a token without quotes. Raises ValueError or OverflowError where it is none."""
+    """The value of an unquoted token. Raises ValueError or OverflowError if it isn't one."""
     if token in _WORDS:
         return _WORDS[token]
     if _DATETIME.fullmatch(token):
@@ -95,7 +95,7 @@ class _NoLiteralError(ValueError):
 
 
 class Parser:
-    """Recursive descent over one filter text; `filter` gives its conditions or raises `QueryError`."""
+    """Recursive descent over one filter text; `filter` returns its conditions or raises `QueryError`."""
 
     __slots__ = ("at", "text")
 
@@ -208,7 +208,7 @@ class Parser:
                 self.at = end + 1
                 return "".join(parts)
             escaped = self.text[end + 1 : end + 2]
-            # Only quotes and the backslash are escaped; before anything else a backslash is itself.
+            # Only quotes and the backslash are escaped; before anything else a backslash is literal.
             parts.append(escaped if escaped in ('"', "'", "\\") else "\\" + escaped)
             at = end + 2
 
@@ -233,7 +233,7 @@ class Parser:
             self.at = _SPACES.match(self.text, self.at).end()  # type: ignore[union-attr]
 
     def skip(self, token: str) -> bool:
-        """Step over the token, and spaces before it, if it is next."""
+        """Skip the token, and spaces before it, if it is next."""
         self.spaces()
         if self.text.startswith(token, self.at):
             self.at += 1

@@ -1,4 +1,4 @@
-"""`F` builds filter expressions, `Filter.parse` reads them; sort keys and sparse fieldsets."""
+"""`F` builds filter expressions, `Filter.parse` parses them; sort keys and sparse fieldsets."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from klaviyo_async.filter._parser import parse
 __all__ = ["Condition", "F", "Field", "Fields", "Filter", "SortKey"]
 
 Scalar: TypeAlias = str | bool | int | float | Decimal | datetime | date | None
-"""One value that a condition can compare with."""
+"""A value that a condition can compare with."""
 Value: TypeAlias = Scalar | Iterable[Scalar]
 """A value, or the values of an operator that takes a list."""
 
 NO_TRUTH = (
     "A filter expression has no truth value: `and`, `or`, `if`, `in` and chained comparisons (1 < F.a < 5) would drop half "
-    "of it. Join conditions by &, each in parentheses: (F.a > 1) & (F.a < 5). Where some may be None: Filter.all([…])."
+    "of it. Join conditions with &, each in parentheses: (F.a > 1) & (F.a < 5). If some may be None: Filter.all([…])."
 )
 _PARENTHESES = "Put each comparison in parentheses, since & binds tighter: (F.a == 1) & (F.b == 2)."
 
 
 def literal(value: object) -> str:
-    """The wire form of one value. Raises `QueryError` for a value that the grammar has no literal for."""
+    """The wire form of one value. Raises `QueryError` for a value that the grammar can't express."""
     if isinstance(value, str):
         return quote_string(value)
     if value is None:
@@ -67,8 +67,8 @@ def _number(value: float | Decimal) -> str:
         if isinstance(value, int):
             return int.__repr__(value)
         if not isfinite(value):
-            raise QueryError(f"{value} is not a number that a filter can hold. Give a finite one.")
-        # Plain digits: an exponent is not in Klaviyo's grammar.
+            raise QueryError(f"{value} is not a number that a filter can hold. Use a finite one.")
+        # Plain digits: Klaviyo's grammar has no exponents.
         exact = value if isinstance(value, Decimal) else Decimal(float.__repr__(value))
         return format(exact, "f")
     except ValueError as error:
@@ -85,7 +85,7 @@ def _datetime(value: datetime) -> str:
             "instance value.replace(tzinfo=timezone.utc), or value.astimezone() for local time."
         )
     if offset % timedelta(minutes=1):
-        # RFC 3339 has no seconds in an offset (old local mean times have them): the same instant in UTC.
+        # RFC 3339 offsets have no seconds (old local mean times do): use the same instant in UTC.
         try:
             value = value.astimezone(UTC)
         except OverflowError:
@@ -94,7 +94,7 @@ def _datetime(value: datetime) -> str:
 
 
 def _scalar(value: object, where: str) -> tuple[object, str]:
-    """The value in Python and on the wire. Raises `QueryError` that begins with `where` it stands."""
+    """The value in Python and on the wire. Raises a `QueryError` that begins with `where`."""
     try:
         if type(value) not in _PLAIN:
             value = unwrapped(value)
@@ -106,7 +106,7 @@ def _scalar(value: object, where: str) -> tuple[object, str]:
 
 
 _PLAIN: Final = frozenset((str, bool, int, float, datetime, type(None)))
-"""Types that are no wrappers of anything."""
+"""Types that don't wrap anything."""
 
 
 def _list_literal(values: object, operator: str, field: str) -> tuple[tuple[object, ...], str]:
@@ -125,10 +125,10 @@ def _list_literal(values: object, operator: str, field: str) -> tuple[tuple[obje
 
 @frozen(repr=False)
 class Filter:
-    """A filter expression: one condition, or several of which all must hold.
+    """A filter expression: a condition, or several joined by *and*.
 
-    `F` and the classes in `klaviyo_async.filters` make them, ``&`` joins them, ``str()`` gives the wire form.
-    Two filters are equal when their wire forms are.
+    `F` and the classes in `klaviyo_async.filters` build them, ``&`` joins them, ``str()`` returns the wire form.
+    Two filters are equal if their wire forms are.
     """
 
     conditions: tuple[Condition, ...]
@@ -136,10 +136,10 @@ class Filter:
 
     @classmethod
     def parse(cls, text: str) -> Filter:
-        """Read a filter from its wire form, before percent-encoding.
+        """Parse a filter from its wire form, before percent-encoding.
 
-        Takes single and double quotes, spaces between the tokens, nested ``and(…)`` and commas on top.
-        Raises `QueryError` that says where the text stops being a filter.
+        Accepts single and double quotes, spaces between tokens, nested ``and(…)``, and commas at the top level.
+        Raises `QueryError` with the position at which the text is invalid.
         """
         if not isinstance(text, str):
             raise QueryError(f"Filter.parse: expected a str, got {type(text).__name__}.")
@@ -147,9 +147,9 @@ class Filter:
 
     @classmethod
     def all(cls, conditions: Iterable[Filter | None], /) -> Filter | None:
-        """Join conditions, leaving out those that are None; with none left it is None, which a call takes as no filter.
+        """Join conditions, skipping None. If nothing remains it returns None, which a call treats as no filter.
 
-        For filters that are put together from what is known: ``Filter.all([F.email == email if email else None, …])``.
+        Useful for optional conditions: ``Filter.all([F.email == email if email else None, …])``.
         Raises `QueryError` for anything that is not a condition.
         """
         if isinstance(conditions, Filter | Field | str | Mapping) or not isinstance(conditions, Iterable):
@@ -180,7 +180,7 @@ class Filter:
     def __bool__(self) -> NoReturn:
         raise QueryError(NO_TRUTH)
 
-    if not TYPE_CHECKING:  # to a type checker these are errors; it would take a method that never returns as right
+    if not TYPE_CHECKING:  # these are errors to a type checker, which would accept a method that never returns
 
         def __rand__(self, other: object) -> NoReturn:
             raise _not_joinable(other)
@@ -196,16 +196,16 @@ class Filter:
 
 def _not_joinable(other: object) -> QueryError:
     if isinstance(other, str):
-        return QueryError("& joins filter expressions, not text. Read the text first: Filter.parse(text).")
+        return QueryError("& joins filter expressions, not text. Parse the text first: Filter.parse(text).")
     if isinstance(other, Field):
         return QueryError(f"{other!r} alone is not a condition. Compare it with a value. {_PARENTHESES}")
     if other is None:
-        return QueryError("& joins filter expressions, not None. Where some may be None: Filter.all([first, second]).")
+        return QueryError("& joins filter expressions, not None. If some may be None: Filter.all([first, second]).")
     return QueryError(f"& joins filter expressions, not {type(other).__name__}. {_PARENTHESES}")
 
 
 def condition(operator: str, field: str, value: object = None) -> Filter:
-    """The filter ``operator(field,value)``. Raises `QueryError` for a value that the grammar has no literal for."""
+    """The filter ``operator(field,value)``. Raises `QueryError` for a value that the grammar can't express."""
     if operator == "has":
         return Filter((Condition("has", field, ""),))
     many = operator in LIST_OPERATORS
@@ -223,10 +223,10 @@ class SortKey(str):
 
 
 class Field:
-    """A field to filter or sort by; ``F("profile.id")`` and ``F.profile.id`` make it."""
+    """A field to filter or sort by, created with ``F("profile.id")`` or ``F.profile.id``."""
 
     __slots__ = ("_field_",)
-    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # `==` makes a filter, so fields can't be keys
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # `==` builds a filter, so fields can't be keys
     _field_: str
 
     def __init__(self, name: str) -> None:
@@ -328,7 +328,7 @@ class Field:
             raise QueryError(NO_NOT)
 
         def __contains__(self, value: object) -> NoReturn:
-            raise QueryError(f"`in` gives no filter. Use {self!r}.contains(…) or {self!r}.any([…]).")
+            raise QueryError(f"`in` doesn't build a filter. Use {self!r}.contains(…) or {self!r}.any([…]).")
 
         def __and__(self, other: object) -> NoReturn:
             raise _not_joinable(self)
@@ -345,16 +345,16 @@ class Field:
 
 
 def _attribute_name(owner: object, name: str) -> str:
-    # Tools probe objects for names like these (copy, pickle, notebooks); Klaviyo has no such field.
+    # Tools probe objects for such names (copy, pickle, notebooks); Klaviyo has no such field.
     if name.startswith("_") and name.endswith("_"):
         raise AttributeError(name, name=name, obj=owner)
     return name
 
 
 class FieldFactory:
-    """What `F` is: ``F("a.b")`` and ``F.a.b`` are the same field.
+    """The type of `F`: ``F("a.b")`` and ``F.a.b`` are the same field.
 
-    The call takes every name, the attributes those that no method of a field has: ``F("list.any")``.
+    The call accepts every name, attributes only names that aren't methods of a field: ``F("list.any")``.
     """
 
     __slots__ = ()
@@ -380,10 +380,10 @@ F: Final = FieldFactory()
 
 
 class Fields(Mapping[str, tuple[str, ...]]):
-    """A sparse fieldset: which fields of which resource type to send.
+    """A sparse fieldset: which fields of which resource type to return.
 
-    ``Fields(profile=["email"], push_token=["token"])``; keywords are the types with ``_`` for ``-``. A mapping with the
-    types' own names can come first: ``Fields({"push-token": ["token"]})``.
+    ``Fields(profile=["email"], push_token=["token"])``. Keywords are type names with ``_`` for ``-``. A mapping with the
+    original names can be passed first: ``Fields({"push-token": ["token"]})``.
     """
 
     __slots__ = ("_types",)
@@ -412,7 +412,7 @@ class Fields(Mapping[str, tuple[str, ...]]):
 
 
 def field_names(names: object) -> tuple[str, ...]:
-    """A list of names given as such or as one comma-separated text. Raises `QueryError` for anything else."""
+    """A list of names, given as such or as one comma-separated text. Raises `QueryError` for anything else."""
     if isinstance(names, str):
         return tuple(part.strip() for part in names.split(","))
     if isinstance(names, Iterable) and not isinstance(names, Mapping | bytes | bytearray):

@@ -1,6 +1,6 @@
-"""What the classes in `klaviyo_async.filters` are made of: fields that have just the operators that they take.
+"""Building blocks of the classes in `klaviyo_async.filters`: fields that have only the operators they support.
 
-Each operator is a class of its own; a generated field inherits those of its operation. `T` is the type of its values.
+Each operator is a separate class; a generated field inherits those of its operation. `T` is the type of its values.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ __all__ = [
 T = TypeVar("T")
 
 Moment: TypeAlias = date
-"""What a time is compared with: an aware datetime, or a date."""
+"""What a time can be compared with: an aware datetime, or a date."""
 # Not Iterable: to a type checker a text is a list of texts.
 Values: TypeAlias = list[T] | tuple[T, ...] | set[T] | frozenset[T]
 """Values of an operator that takes a list."""
 
 
 class _UnknownNameError(QueryError, AttributeError):
-    """A field or operator that isn't there; an AttributeError as well, so that `hasattr` works."""
+    """An unknown field or operator; also an AttributeError, so that `hasattr` works."""
 
 
 def _public(cls: type) -> list[str]:
@@ -57,7 +57,7 @@ def _public(cls: type) -> list[str]:
 
 
 def _refusing(operator: str) -> Callable[[TypedField[Any], object], NoReturn]:
-    """A comparison that the field doesn't have."""
+    """A comparison that the field doesn't support."""
 
     def refuse(self: TypedField[Any], _: object) -> NoReturn:
         methods = _public(type(self))
@@ -67,10 +67,10 @@ def _refusing(operator: str) -> Callable[[TypedField[Any], object], NoReturn]:
 
 
 class TypedField(Generic[T]):
-    """A field that one operation filters on."""
+    """A field that an operation filters on."""
 
     __slots__ = ("_facts", "_name")
-    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # `==` makes a filter, so fields can't be keys
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # `==` builds a filter, so fields can't be keys
 
     def __init__(
         self, name: str, type: str | None = None, format: str | None = None, enum: tuple[Any, ...] = ()
@@ -120,7 +120,7 @@ class TypedField(Generic[T]):
 
 
 class Equals(TypedField[T]):
-    """Takes `equals` with one value."""
+    """Supports `equals` with a single value."""
 
     __slots__ = ()
     __hash__: ClassVar[None] = None
@@ -134,7 +134,7 @@ class Equals(TypedField[T]):
 
 
 class EqualsList(TypedField[T]):
-    """Takes `equals` with one value or a list of values."""
+    """Supports `equals` with a value or a list of values."""
 
     __slots__ = ()
     __hash__: ClassVar[None] = None
@@ -262,7 +262,7 @@ class EndsWith(TypedField[T]):
 
 
 class Has(TypedField[T]):
-    """Takes `has`, which has no value."""
+    """Supports `has`, which takes no value."""
 
     __slots__ = ()
 
@@ -272,7 +272,7 @@ class Has(TypedField[T]):
 
 
 class _Names(type):
-    """Says at run time which fields there are when one is asked for that isn't."""
+    """Lists the existing fields at run time if an unknown one is accessed."""
 
     if not TYPE_CHECKING:  # to a type checker an unknown field is an error
 
@@ -284,12 +284,12 @@ class _Names(type):
 
 
 class FieldGroup(metaclass=_Names):
-    """Fields with a dot in their name, under what stands before it."""
+    """Fields with a dot in their name, grouped by the part before it."""
 
     __slots__ = ()
 
 
 class OperationFilters(FieldGroup):
-    """The fields that one operation filters on."""
+    """The fields that an operation filters on."""
 
     __slots__ = ()

@@ -34,7 +34,7 @@ _HOMES = {"LocalLimiter": "local", "RedisLimiter": "redis"}
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy: who turns limits off, or only imports the package, pays for none of this.
+    # Lazy: users who turn limits off, or only import the package, pay for none of this.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'base')}"), name)

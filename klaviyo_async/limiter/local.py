@@ -30,15 +30,15 @@ _process_scheduler: Scheduler | None = None
 
 
 class LocalLimiter(Limiter):
-    """Keeps one process within Klaviyo's limits, without ever being refused with 429 while it is alone on the account.
+    """Keeps a process within Klaviyo's limits, without ever getting a 429 while it is alone on the account.
 
-    All local limiters of a process share their buckets: what counts is the account, not the object. `overrides` are for
-    accounts with other limits than the documents say, by operation: ``{"get_profiles": {"burst": "150/s", "steady": "1500/m"}}``;
-    what it doesn't name stays as it is. They hold for the whole process once a call was made through this limiter.
+    All local limiters in a process share their buckets: they belong to the account, not to the object. `overrides` are for
+    accounts whose limits differ from the documents, by operation: ``{"get_profiles": {"burst": "150/s", "steady": "1500/m"}}``.
+    Limits not given stay as they are. Overrides apply to the whole process once a call was made through this limiter.
 
     `clock` (seconds, monotonic) is for tests in virtual time; a limiter with a clock shares nothing.
 
-    Raises `ConfigurationError` for an override that is none.
+    Raises `ConfigurationError` for an invalid override.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ def find_queue(
     operation: Operation,
     triggered: Sequence[ParameterLimit],
 ) -> Queue:
-    """The queue in `scheduler` for calls like this one, its buckets made with their rates."""
+    """The queue in `scheduler` for calls like this one, its buckets created with their rates."""
     changed = overrides.get(operation.name, {})
     limits = {
         "burst": operation.limits.burst,
@@ -120,7 +120,7 @@ def find_queue(
 
 
 def parse_overrides(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Rate]]:
-    """Overrides checked: each names an operation, its burst, steady or daily rate, and a rate of that window."""
+    """The overrides, validated: each names an operation, its burst, steady or daily rate, and a rate for that window."""
     parsed: dict[str, dict[str, Rate]] = {}
     for name, rates in overrides.items():
         if not isinstance(name, str) or not hasattr(rates, "items"):
@@ -143,20 +143,23 @@ def parse_overrides(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, dic
 
 
 def _operation_name(name: str) -> str:
-    """The operation that an override names, maybe by an alias; a name that none has is pointed out, for it changes nothing."""
+    """The operation that an override names, possibly by an alias. Unknown names are reported, since they have no effect."""
     from klaviyo_async.operation_table import operations  # noqa: PLC0415 - only where there are overrides
 
-    tables = (operations, *OperationTable.loaded)  # the shipped one first: another revision may use its names otherwise
-    # Method and path, "GET /api/things", name what no table has.
+    tables = (
+        operations,
+        *OperationTable.loaded,
+    )  # the shipped one first: another revision may use the same names differently
+    # Method and path, "GET /api/things", are for requests that no table has.
     if " " in name or any(name in table for table in tables):
         return name
     for table in tables:
-        with contextlib.suppress(ImportError):  # a package that was there and is no more names nothing
+        with contextlib.suppress(ImportError):  # a package that no longer exists has no names
             for operation in table.values():
                 if name in operation.aliases:
                     return operation.name
     known = dict.fromkeys(chain.from_iterable(tables))
-    log.warning("overrides[%r] changes nothing: there is no such operation%s", name, nearest(name, known) or ".")
+    log.warning("overrides[%r] has no effect: there is no such operation%s", name, nearest(name, known) or ".")
     return name
 
 

@@ -1,4 +1,4 @@
-"""`RedisLimiter`: the limits of an account, shared by processes and machines through Redis."""
+"""`RedisLimiter`: an account's limits, shared by processes and machines through Redis."""
 
 from __future__ import annotations
 
@@ -27,24 +27,26 @@ if TYPE_CHECKING:
 class RedisLimiter(Limiter):
     """Shares an account's limits between processes and machines.
 
-    `redis` is a URL as redis-py takes it, ``redis://``, ``rediss://`` or ``unix://`` (with `cluster` it names a node of a Redis
-    Cluster), or a ready client: ``redis.asyncio.Redis``, also one that a ``Sentinel`` made, or ``redis.asyncio.RedisCluster``. A
-    ready client is used, and never closed. Needs the extra ``redis``. `overrides` are those of `LocalLimiter`.
+    `redis` is a URL as accepted by redis-py, ``redis://``, ``rediss://`` or ``unix://`` (with `cluster` it names a node of a
+    Redis Cluster), or an existing client: ``redis.asyncio.Redis``, including one from a ``Sentinel``, or
+    ``redis.asyncio.RedisCluster``. An existing client is used and never closed. Needs the extra ``redis``. `overrides` are those
+    of `LocalLimiter`.
 
-    A limiter with a URL may be used in one event loop after the other, and opens connections in each. With a ready client it
-    works in the first event loop that uses it only, since the client's connections belong to that loop.
+    A limiter created from a URL can be used in several event loops one after the other, and opens connections in each. With an
+    existing client it works only in the first event loop that uses it, since the client's connections belong to that loop.
 
-    When Redis doesn't respond within `command_timeout` seconds, or can't be reached, one warning is logged and calls go on with
-    local limits: this limiter's share, one part in as many as were seen lately, or in `processes` where that is more (set it when
-    processes may start while Redis is away). Sharing resumes by itself.
+    If Redis doesn't respond within `command_timeout` seconds, or can't be reached, one warning is logged and calls continue with
+    local limits, divided by the number of processes seen recently, or by `processes` if that is more (set it if processes may
+    start while Redis is unavailable). Sharing resumes automatically.
 
-    A limiter with a URL goes on where an earlier one of this process with the same URL, prefix and overrides was left: closed,
-    garbage-collected, or gone with its event loop. So what the process sent is remembered, whatever becomes of Redis.
+    A limiter created from a URL continues where an earlier one in this process with the same URL, prefix and overrides left off,
+    whether that was closed, garbage-collected, or lost with its event loop. So what the process sent is remembered even if Redis
+    loses it.
 
-    `prefix` starts all keys; every key expires. Nothing is written there but counts, times and digests of credentials.
+    `prefix` starts all keys; every key expires. Only counts, times and digests of credentials are stored.
 
-    Raises `ConfigurationError` where redis-py is not installed, or the URL or an override can't be used; the first call raises
-    it where Redis refuses the password or lacks a permission.
+    Raises `ConfigurationError` if redis-py is not installed, or if the URL or an override is invalid. The first call raises
+    it if Redis rejects the password or a permission is missing.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class RedisLimiter(Limiter):
         priority: Priority = "interactive",
         max_wait: float | None = None,
     ) -> Permit:
-        """See `Limiter.acquire`. First come first served within this process; between processes by chance."""
+        """See `Limiter.acquire`. First come, first served within this process; in random order between processes."""
         began = time.monotonic()
         deadline = None if max_wait is None else began + max_wait
         noticed = False
@@ -95,21 +97,21 @@ class RedisLimiter(Limiter):
             noticed = permit.noticed
 
     def snapshot(self, accounts: Collection[str] | None = None) -> Snapshot:
-        """What this process knows: its own requests and waiting calls, and whether the limits are shared right now."""
+        """What this process knows: its own requests and waiting calls, and whether the limits are currently shared."""
         return self._limits.snapshot(accounts)
 
     async def survey(self, accounts: Collection[str] | None = None) -> Snapshot:
-        """What is left for everybody, as Redis has it: each bucket that any process used lately. Nothing is taken.
+        """What is left for all processes, according to Redis: each bucket that any process used recently. Takes no tokens.
 
-        Who waits is known to each process alone, and not there. `accounts` must be given; without, only this process's own
-        view comes. Raises `ConfigurationError` where Redis refuses us, `ConnectionError` where it doesn't answer.
+        Waiting calls are known only to their own process, and not included. Without `accounts`, only this process's own
+        view is returned. Raises `ConfigurationError` if Redis refuses access, `ConnectionError` if it doesn't respond.
         """
         if accounts is None:
             return self.snapshot()
         return await self._enter_loop().survey(accounts)
 
     def reset(self, accounts: Collection[str] | None = None) -> None:
-        """See `Limiter.reset`. Pauses after 429s end for all who share the limits."""
+        """See `Limiter.reset`. Pauses after 429s end for all processes that share the limits."""
         self._limits.reset(accounts)
 
     async def close(self) -> None:
@@ -118,7 +120,7 @@ class RedisLimiter(Limiter):
             await self._limits.close()
 
     def __repr__(self) -> str:
-        return f"RedisLimiter(shared={not self._limits.away})"  # never the URL: it may hold a password
+        return f"RedisLimiter(shared={not self._limits.away})"  # never the URL: it may contain a password
 
     def _make(self) -> SharedLimits:
         return SharedLimits(self._connect(), self._rates, self._processes, self._prefix)
@@ -132,7 +134,7 @@ class RedisLimiter(Limiter):
         return self._limits
 
     def _take_over(self) -> SharedLimits | None:
-        """The limits that an earlier limiter of this process left, with all that it knew."""
+        """The limits left by an earlier limiter in this process, with everything it knew."""
         for limits in _made.get(self._key, ()):
             if limits.abandoned():
                 limits.hand_over(self, self._connect(), self._processes)
@@ -149,12 +151,12 @@ class RedisLimiter(Limiter):
 
 
 _made: dict[tuple[str, bool, str, str] | None, list[SharedLimits]] = {}
-"""All limits of this process that are in use, or that were left and still count: by URL, cluster, prefix and overrides."""
+"""All limits of this process that are in use, or abandoned but still relevant: by URL, cluster, prefix and overrides."""
 _lock = threading.Lock()
 
 
 def _forget_idle() -> None:
-    """Forget those limits that were left and are as good as new ones by now."""
+    """Forget abandoned limits that are equivalent to new ones by now."""
     for key, several in list(_made.items()):
         several[:] = [limits for limits in several if not (limits.abandoned() and limits.idle())]
         if not several:
@@ -162,7 +164,7 @@ def _forget_idle() -> None:
 
 
 def _after_fork() -> None:
-    """In the child: what was left is the parent's to go on with."""
+    """In the child process: abandoned limits are the parent's to continue."""
     global _lock  # noqa: PLW0603 - another thread of the parent may hold it
     _lock = threading.Lock()
     _made.clear()

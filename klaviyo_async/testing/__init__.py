@@ -32,7 +32,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # pytest loads this package in every run for its plugin: nothing heavy before it is used
+    # pytest loads this package in every run for its plugin: import nothing heavy until it is used
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""The clock of the fake: real time plus an offset that tests move."""
+"""The clock of the fake: real time plus an offset that tests control."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """Time as the fake sees it: jobs, windows of the limits, tokens, expiry and timestamps all read this clock."""
+    """The fake's time: jobs, rate limit windows, tokens, expiry and timestamps all use this clock."""
 
     def __init__(self) -> None:
         self._started = time.time()
@@ -19,7 +19,7 @@ class Clock:
         """Seconds since the epoch."""
         if self._frozen is not None:
             return self._frozen
-        # monotonic underneath: a step of the machine's clock must not open or close a window of the limits
+        # monotonic underneath: a step of the machine's clock must not open or close a rate limit window
         return self._started + (time.monotonic() - self._monotonic) + self._offset
 
     def now(self) -> datetime:
@@ -41,7 +41,7 @@ class Clock:
             self._offset += step
 
     def freeze(self, at: datetime | None = None) -> None:
-        """Stop the clock, at `at` (an aware datetime) or where it stands. `advance` still moves it.
+        """Stop the clock, at `at` (an aware datetime) or at the current time. `advance` still moves it.
 
         Raises:
             ValueError: for a naive datetime.
@@ -51,19 +51,19 @@ class Clock:
         self._frozen = self.time() if at is None else at.timestamp()
 
     def resume(self) -> None:
-        """Let a frozen clock run on from where it stands."""
+        """Let a frozen clock run again from its current time."""
         if self._frozen is not None:
             self._offset += self._frozen - (self._started + (time.monotonic() - self._monotonic) + self._offset)
             self._frozen = None
 
 
 def stamp(seconds: float) -> str:
-    """A time as Klaviyo writes most of them: whole seconds with a ``+00:00`` offset."""
+    """A time in Klaviyo's usual format: whole seconds with a ``+00:00`` offset."""
     return datetime.fromtimestamp(int(seconds), UTC).isoformat()
 
 
 def instant(text: str) -> datetime | None:
-    """The aware datetime that a text stands for, None where it is none. Naive times are taken as UTC."""
+    """The aware datetime in a text; None if it isn't one. Naive times are treated as UTC."""
     try:
         value = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Faults on demand: what `FakeKlaviyo.fail` plans, and the latency of responses."""
+"""Faults on demand: those planned with `FakeKlaviyo.fail`, and the latency of responses."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Any
 from attrs import define, field
 
 _TICK = 0.02
-"""Seconds between looks at whether a fault was cleared."""
+"""Seconds between checks for whether a fault was cleared."""
 
 Latency = float | tuple[float, float] | Callable[[random.Random], float] | None
 
 
 @define(kw_only=True)
 class Fault:
-    """One planned fault; `hits` counts how often it struck."""
+    """One planned fault; `hits` counts how often it took effect."""
 
     operation: str | None
-    """The operation that it strikes; None strikes any."""
+    """The operation that it affects; None means any."""
     times: int | None = 1
-    """How many requests it strikes before it is over; None never ends."""
+    """How many requests it affects before it is over; None for all."""
     after: int = 0
-    """How many requests of the operation pass unharmed first."""
+    """How many requests of the operation are unaffected first."""
     status: int | None = None
     body: bytes | str | Mapping[str, Any] | None = None
-    """Body of the response with `status`: a mapping goes out as JSON, text and bytes as they are; None is Klaviyo's shape."""
+    """Body of the response with `status`: a mapping is sent as JSON, text and bytes as they are; None uses Klaviyo's format."""
     headers: Mapping[str, str] = field(factory=dict)
     reset: bool = False
     """Break the connection instead of responding."""
@@ -38,15 +38,15 @@ class Fault:
     truncate: int | None = None
     """Bytes of the body that are sent before the connection breaks, with the full Content-Length announced."""
     stall: bool = False
-    """Hold the connection open in silence where it would break otherwise, until the faults are cleared."""
+    """Keep the connection open silently instead of breaking it, until the faults are cleared."""
     processed: bool = False
-    """Whether the request takes effect although its response is lost or replaced."""
+    """Whether the request is processed although its response is lost or replaced."""
     hits: int = 0
     cleared: bool = False
     _seen: int = 0
 
     def strikes(self, operation: str | None) -> bool:
-        """Whether this request is struck; counts it."""
+        """Whether this request is affected; counts it."""
         if self.operation is not None and self.operation != operation:
             return False
         if self.times is not None and self.hits >= self.times:
@@ -58,15 +58,15 @@ class Fault:
         return True
 
     async def hold(self, seconds: float = math.inf) -> None:
-        """Wait so long, or until the faults are cleared, from whichever thread."""
+        """Wait this long, or until the faults are cleared, from whichever thread."""
         deadline = time.monotonic() + seconds
-        # An event would be set from another thread than the loop's.
+        # An event would be set from a thread other than the loop's.
         while not self.cleared and (left := deadline - time.monotonic()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(min(left, _TICK))
 
 
 class Faults:
-    """All planned faults, in the order they were planned; the first that strikes is taken."""
+    """All planned faults, in the order they were planned; the first that applies is used."""
 
     def __init__(self) -> None:
         self._planned: list[Fault] = []
@@ -78,23 +78,23 @@ class Faults:
 
     @property
     def planned(self) -> list[Fault]:
-        """Those that may still strike."""
+        """Those that can still take effect."""
         return [fault for fault in self._planned if fault.times is None or fault.hits < fault.times]
 
     def drop(self, fault: Fault) -> None:
-        """Forget one fault, and let go of the requests that it holds back."""
+        """Remove one fault, and release the requests that it holds back."""
         fault.cleared = True
         if fault in self._planned:
             self._planned.remove(fault)
 
     def clear(self) -> None:
-        """Forget all faults, and let go of the requests that one of them holds back."""
+        """Remove all faults, and release the requests held back by any of them."""
         for fault in self._planned:
             fault.cleared = True
         self._planned.clear()
 
     def strike(self, operation: str | None) -> Fault | None:
-        """The fault that strikes this request, if any."""
+        """The fault that applies to this request, if any."""
         for fault in self._planned:
             if fault.strikes(operation):
                 return fault
@@ -102,7 +102,7 @@ class Faults:
 
 
 def latency_of(latency: Latency, chance: random.Random) -> float:
-    """Seconds that one response is held back: a constant, a uniform range, or what a function makes of a Random."""
+    """Seconds that a response is held back: a constant, a uniform range, or a function of a Random."""
     if latency is None:
         return 0.0
     if callable(latency):

@@ -39,20 +39,20 @@ class OAuthServer:
     ) -> None:
         self._clock = clock
         self.clients = clients
-        """Client id → secret; None takes any."""
+        """Client id → secret; None accepts any."""
         self.redirect_uris: frozenset[str] | None = None if redirect_uris is None else frozenset(redirect_uris)
-        """The redirect URIs that are registered; None takes any well-formed one."""
+        """The registered redirect URIs; None accepts any well-formed one."""
         self.rotate = False
         """Whether a refresh invalidates the old refresh token (the real server keeps it valid)."""
         self.refreshes: int = 0
-        """How often a refresh token was redeemed."""
+        """How often a refresh token was used."""
         self._access: dict[str, _Grant] = {}
         self._refresh: dict[str, _Grant] = {}
         self._codes: dict[str, _Grant] = {}
         self._revoked: set[str] = set()
 
     def issue(self, *, scopes: tuple[str, ...] | None = None, client: str = "client") -> dict[str, Any]:
-        """A new pair of tokens, in the form of ``/oauth/token``; no scopes means all."""
+        """A new pair of tokens, in the format of ``/oauth/token``; no scopes means all."""
         refresh = f"rt_{secrets.token_urlsafe(24)}"
         self._refresh[refresh] = _Grant(client=client, scopes=scopes)
         return self._granted(refresh, self._refresh[refresh])
@@ -71,7 +71,7 @@ class OAuthServer:
         return True, grant.scopes
 
     def authorize(self, query: Mapping[str, str]) -> tuple[int, str | dict[str, str]]:
-        """The consent page, accepted at once: 302 and the redirect, or 400 and the reason."""
+        """The consent page, with consent given automatically: 302 and the redirect, or 400 and the reason."""
         wanted = ("response_type", "client_id", "redirect_uri", "code_challenge", "code_challenge_method")
         missing = [name for name in wanted if not query.get(name)]
         if missing or query["response_type"] != "code" or query["code_challenge_method"] != "S256":
@@ -82,7 +82,7 @@ class OAuthServer:
             return 400, _error("invalid_client", "unknown client_id")
         wrong = self._wrong_redirect(query["redirect_uri"])
         if wrong:
-            # Never redirected to: a code must not be sent to an address that nobody registered.
+            # Never redirected to: a code must not be sent to an unregistered address.
             return 400, _error("invalid_request", f"redirect_uri {wrong}")
         code = secrets.token_urlsafe(16)
         scope = query.get("scope")
@@ -106,15 +106,15 @@ class OAuthServer:
             secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
             good = bool(parts.hostname) and parts.username is None and parts.port != 0
         except ValueError:
-            return "is no URL"
+            return "is not a URL"
         if not (good and uri.isascii() and uri.isprintable() and " " not in uri):
-            return "is no absolute URL"
+            return "is not an absolute URL"
         if "#" in uri:
             return "must not have a fragment"
         return None if secure else "must be an https URL, or http on this machine"
 
     def token(self, authorization: str | None, content: bytes) -> tuple[int, dict[str, Any]]:
-        """Redeem a code or a refresh token."""
+        """Exchange a code or a refresh token."""
         form = dict(parse_qsl(content.decode(errors="replace")))
         client = self._client(authorization)
         if client is None:
@@ -126,7 +126,7 @@ class OAuthServer:
         return 400, _error("unsupported_grant_type", "grant_type must be authorization_code or refresh_token")
 
     def revocation(self, authorization: str | None, content: bytes) -> tuple[int, dict[str, Any]]:
-        """Revoke a token; an unknown one is no error."""
+        """Revoke a token; an unknown one is not an error."""
         if self._client(authorization) is None:
             return 401, _error("invalid_client", "client_id and client_secret go into a Basic Authorization header")
         token = dict(parse_qsl(content.decode(errors="replace"))).get("token")
@@ -155,7 +155,7 @@ class OAuthServer:
         verifier = form.get("code_verifier", "")
         digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
         if not _VERIFIER.fullmatch(verifier) or digest != grant.challenge:
-            return 400, _error("invalid_grant", "code_verifier doesn't fit the code_challenge")
+            return 400, _error("invalid_grant", "code_verifier doesn't match the code_challenge")
         if form.get("redirect_uri") != grant.redirect:
             return 400, _error("invalid_grant", "redirect_uri is not the one of the authorization")
         return 200, self.issue(scopes=grant.scopes, client=client)

@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures `fake_klaviyo` and `klaviyo`. Loaded in every pytest run, so it imports next to nothing."""
+"""The pytest plugin: fixtures `fake_klaviyo` and `klaviyo`. Loaded in every pytest run, so it imports almost nothing."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 try:
     # pytest-asyncio's strict mode needs its own decorator
     from pytest_asyncio import fixture as _async_fixture
-except ImportError:  # pragma: no cover - anyio's plugin takes plain async fixtures
+except ImportError:  # pragma: no cover - anyio's plugin accepts plain async fixtures
     _async_fixture = pytest.fixture  # type: ignore[assignment]
 
 
 @pytest.fixture
 def fake_klaviyo() -> Iterator[FakeKlaviyo]:
-    """An empty fake Klaviyo on loopback, without rate limits; in a separate thread, so that it serves async tests,
-    plain ones and test clients that bring their own event loop."""
+    """An empty fake Klaviyo on loopback, without rate limits, in a separate thread, so that it works with async tests,
+    sync tests and test clients that run their own event loop."""
     from klaviyo_async.errors import ConfigurationError  # noqa: PLC0415 - only loaded when the fixture is used
     from klaviyo_async.testing.server import FakeKlaviyo  # noqa: PLC0415
 
@@ -39,7 +39,7 @@ def fake_klaviyo() -> Iterator[FakeKlaviyo]:
 
 @_async_fixture
 async def klaviyo(fake_klaviyo: FakeKlaviyo) -> AsyncIterator[Klaviyo]:
-    """A client of the fake; closed after the test."""
+    """A client for the fake, closed after the test."""
     from klaviyo_async import Klaviyo  # noqa: PLC0415 - only loaded when the fixture is used
 
     async with Klaviyo("pk_test", base_url=fake_klaviyo.url) as client:

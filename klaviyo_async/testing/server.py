@@ -1,4 +1,4 @@
-"""`FakeKlaviyo`: the fake as tests use it."""
+"""`FakeKlaviyo`, the fake as tests use it."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class FakeKlaviyo:
         async with FakeKlaviyo() as fake, Klaviyo("pk_test", base_url=fake.url) as klaviyo:
             await klaviyo.profiles.create_profile(email="sarah@example.com")
 
-    ``with FakeKlaviyo() as fake`` runs it in a thread of its own, for tests without an event loop or with another one. State may be
+    ``with FakeKlaviyo() as fake`` runs it in a separate thread, for tests without an event loop or with another one. State can be
     inspected and changed between requests, from any thread.
 
-    - ``host``, ``port``: where it listens; port 0 is any free one.
-    - ``limits``: whether requests are counted and refused as by the real server; a number scales every limit. With False
-      the clients of this process don't wait either.
-    - ``api_keys``: the valid keys, or a mapping of key to its scopes (None: all). By default any ``pk_…`` is.
+    - ``host``, ``port``: where it listens; port 0 picks a free one.
+    - ``limits``: whether to enforce rate limits like the real server; a number scales every limit. With False,
+      clients in this process don't wait either.
+    - ``api_keys``: the valid keys, or a mapping of keys to scopes (None: all). By default any ``pk_…`` is valid.
     - ``oauth_clients``: client id → secret; by default any.
     - ``oauth_redirect_uris``: the redirect URIs that ``/oauth/authorize`` accepts; by default any https URL, and http on this
       machine.
@@ -65,13 +65,13 @@ class FakeKlaviyo:
     - ``latency``: seconds that each response takes, half of them before the request counts: a number, a range, or a function of
       a `random.Random`.
     - ``job_seconds``: how long a bulk job takes, a quarter of it in the queue; ``clock.advance`` shortens it.
-    - ``database``: a SQLite file to keep the state in; a file of another program is refused.
-    - ``window``: whether ``url`` shows pages for a developer's browser: requests as they come, state, limits, faults, webhooks.
+    - ``database``: a SQLite file to keep the state in; another program's file is refused.
+    - ``window``: whether ``url`` serves pages for a browser: requests as they arrive, state, limits, faults, webhooks.
       On loopback only.
-    - ``strict``: whether members of a body that the documents don't have are refused.
-    - ``operations``: those that it has, of a package of any revision or of several; by default `klaviyo_async.operations`. With
-      several, a request goes to the revision that it asks for, or else to the first that has the path, and the state is common
-      to all.
+    - ``strict``: whether to reject body members that the documents don't declare.
+    - ``operations``: the operations to serve, of a package for any revision or of several; by default
+      `klaviyo_async.operations`. With several, a request is routed by the revision it asks for, or else to the first that has
+      the path; all share the same state.
 
     Raises `ConfigurationError` if the database can't be used, and on start if the extra ``testing`` is not installed.
     """
@@ -94,7 +94,7 @@ class FakeKlaviyo:
         operations: Mapping[str, Operation] | Iterable[Mapping[str, Operation]] | None = None,
     ) -> None:
         if window and not is_loopback(host):
-            raise ConfigurationError(f"The window into the fake is for this machine only, and {host} is not loopback.")
+            raise ConfigurationError(f"The fake's browser window is for this machine only, and {host} is not loopback.")
         self._host = host
         self._port = port
         self._seed = seed
@@ -104,7 +104,7 @@ class FakeKlaviyo:
         self._faults = faults.Faults()
         self._database = None if database is None else Database(database)
         self.oauth: OAuthServer = OAuthServer(self.clock, oauth_clients, oauth_redirect_uris)
-        """The OAuth server: ``issue`` tokens, ``revoke`` them."""
+        """The OAuth server: ``issue`` and ``revoke`` tokens."""
         rates = None
         self._origins: frozenset[str] = frozenset()
         if limits:
@@ -113,7 +113,7 @@ class FakeKlaviyo:
         served = _served(shipped if operations is None else operations)
         kinds = kinds_of((router, found) for router, found in served.values())
         self.store: Store = Store(self.clock, chance, self._database, kinds=kinds)
-        """All state, to inspect and to change."""
+        """All state, to inspect and change."""
         jobs: Jobs[World] = Jobs(self.clock, bulk.FAMILIES, seconds=job_seconds)
         noted: list[Callable[[str, str], Any]] = []
         self._worlds = {
@@ -157,13 +157,13 @@ class FakeKlaviyo:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    # life
+    # lifecycle
 
     async def start(self) -> Self:
-        """Listen.
+        """Start listening.
 
         Raises:
-            ConfigurationError: when the extra ``testing`` is not installed.
+            ConfigurationError: if the extra ``testing`` is not installed.
         """
         schemas.require_library()
         self._loop = asyncio.get_running_loop()
@@ -197,10 +197,10 @@ class FakeKlaviyo:
         await self.stop()
 
     def start_thread(self) -> Self:
-        """Listen in a separate thread, for code that has no event loop or brings its own.
+        """Listen in a separate thread, for code that has no event loop or runs its own.
 
         Raises:
-            ConfigurationError: when the extra ``testing`` is not installed.
+            ConfigurationError: if the extra ``testing`` is not installed.
         """
         schemas.require_library()
         loop = asyncio.new_event_loop()
@@ -238,17 +238,17 @@ class FakeKlaviyo:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """Every request, in the order of their responses (the last hundred thousand)."""
+        """All requests, in the order of their responses (the last hundred thousand)."""
         return self._wire.recorder.requests
 
     @property
     def responses(self) -> Counter[int]:
-        """Status → how many responses had it."""
+        """Status → number of responses."""
         return self._wire.recorder.responses
 
     @property
     def latency(self) -> faults.Latency:
-        """Seconds before each response; may be changed at any time."""
+        """Seconds before each response; can be changed at any time."""
         return self._wire.latency
 
     @latency.setter
@@ -260,7 +260,7 @@ class FakeKlaviyo:
         """Where it listens, for ``base_url``.
 
         Raises:
-            RuntimeError: before it was started.
+            RuntimeError: before it is started.
         """
         if self._url is None:
             raise RuntimeError("FakeKlaviyo is not listening yet: use `async with FakeKlaviyo() as fake`")
@@ -268,7 +268,7 @@ class FakeKlaviyo:
 
     @property
     def revision(self) -> str:
-        """The revision that it was made from; of several, the first."""
+        """The revision that it was made from; with several, the first."""
         return self._world.revision
 
     def fail(
@@ -289,26 +289,27 @@ class FakeKlaviyo:
     ) -> faults.Fault:
         """Plan a fault for the next requests of an operation (None: of any).
 
-        The OAuth server's paths are ``oauth_token``, ``oauth_revoke`` and ``oauth_authorize``.
+        The OAuth server's endpoints are ``oauth_token``, ``oauth_revoke`` and ``oauth_authorize``.
 
-        - ``times``: how many requests it strikes (None: all from now on), after ``after`` unharmed ones.
-        - ``status``: respond with that instead, with ``body``, ``headers``, ``retry_after``; Klaviyo's error body by default.
+        - ``times``: how many requests it affects (None: all from now on), after ``after`` unaffected ones.
+        - ``status``: respond with this status, with ``body``, ``headers``, ``retry_after``; the default body is Klaviyo's error
+          format.
         - ``reset``: break the connection without a response.
-        - ``delay``: seconds to wait first; alone, the request is then handled as usual.
-        - ``truncate``: send so many bytes of the body, then break the connection.
-        - ``stall``: hold the connection open in silence, after the bytes of ``truncate`` or before the first one, until
+        - ``delay``: seconds to wait first; on its own, the request is then handled as usual.
+        - ``truncate``: send this many bytes of the body, then break the connection.
+        - ``stall``: keep the connection open silently, after the bytes of ``truncate`` or before the first one, until
           `clear_faults`.
-        - ``processed``: let the request take effect although its response is lost (``status``, ``reset`` and ``stall``).
+        - ``processed``: process the request although its response is lost (``status``, ``reset`` and ``stall``).
 
         Raises:
-            ValueError: for an unknown operation, or for a fault that does nothing.
+            ValueError: for an unknown operation, or for a fault that has no effect.
         """
         known = {name for world in self._worlds.values() for name in world.router.routes}
         if operation is not None and operation not in known and operation not in OAUTH.values():
             message = f"there is no operation {operation!r}: see klaviyo_async.operations"
             raise ValueError(message)
         if status is None and not reset and not delay and not stall and truncate is None:
-            raise ValueError("this fault does nothing: give status, reset, delay, stall or truncate")
+            raise ValueError("this fault has no effect: pass status, reset, delay, stall or truncate")
         extra = dict(headers or {})
         if retry_after is not None:
             extra["Retry-After"] = str(retry_after)
@@ -330,29 +331,29 @@ class FakeKlaviyo:
 
     @property
     def faults(self) -> list[Fault]:
-        """The planned faults that may still strike."""
+        """The planned faults that can still take effect."""
         return self._faults.planned
 
     def drop_fault(self, fault: Fault) -> None:
-        """Forget one planned fault, and let go of the requests that it holds back."""
+        """Remove a planned fault, and release the requests that it holds back."""
         self._faults.drop(fault)
 
     def clear_faults(self) -> None:
-        """Forget all planned faults, and let go of the requests that they hold back."""
+        """Remove all planned faults, and release the requests that they hold back."""
         self._faults.clear()
 
     def seed(self, *, profiles: int = 0, lists: int = 0, events: int = 0, items: int = 0) -> None:
-        """Put in realistic data, the same for the same ``seed`` of the fake: profiles spread over the lists, events of the
+        """Add realistic data, the same for the same ``seed`` of the fake: profiles spread over the lists, events of the
         profiles, catalog items with variants."""
         seed(self._world, self._seed, profiles=profiles, lists=lists, events=events, items=items)
         self.store.flush()
 
     def limits_left(self) -> dict[tuple[str, ...], list[tuple[Window, float]]] | None:
-        """Account and operation (or parameter) → each window with the seconds to its next edge; None where limits are off."""
+        """Account and operation (or parameter) → each window with the seconds to its next edge; None if limits are off."""
         return None if self._wire.limits is None else self._wire.limits.left()
 
     def coverage(self) -> dict[str, Coverage]:
-        """Operation → how much of it is real: ``stateful``, ``computed`` from state, ``accepted`` without effect, or
+        """Operation → how realistic it is: ``stateful``, ``computed`` from state, ``accepted`` without effect, or
         ``example`` from the documents."""
         return {
             name: standard.coverage(world, route)
@@ -365,12 +366,12 @@ class FakeKlaviyo:
         return [request for request in self.requests if request.operation == operation]
 
     def finish_jobs(self) -> None:
-        """Run every bulk job to its end now."""
+        """Run every bulk job to completion."""
         self._world.jobs.finish(self._world)
         self.store.flush()
 
     async def settle(self) -> None:
-        """Wait until all webhook deliveries are through; from any event loop."""
+        """Wait until all webhook deliveries are done; from any event loop."""
         if self._loop is None or self._loop is asyncio.get_running_loop():
             await self._settle()
         else:
@@ -381,16 +382,16 @@ class FakeKlaviyo:
         await self._deliveries.settle()
 
     def deliver(self) -> None:
-        """Send the webhook deliveries that wait now, rather than with the next response; from the fake's own event loop."""
+        """Send pending webhook deliveries now instead of with the next response; from the fake's own event loop."""
         self._deliveries.start()
 
     @property
     def deliveries(self) -> list[tuple[str, int | None]]:
-        """Webhook id and response status of every attempted delivery (None: no response)."""
+        """Webhook id and response status of every delivery attempt (None: no response)."""
         return self._deliveries.log
 
     def reset(self) -> None:
-        """Forget all state, requests, counts and faults; the account and its furniture are made anew."""
+        """Discard all state, requests, counts and faults; the account and its initial content are created again."""
         self.store.clear()
         furnish(self._world)
         self._wire.recorder.clear()
@@ -401,7 +402,7 @@ class FakeKlaviyo:
         self._world.jobs.run(self._world)
 
     def _event_document(self, id: str) -> dict[str, Any] | None:
-        """An event as Get Event gives it, for deliveries."""
+        """An event as Get Event returns it, for deliveries."""
         record = self.store.record("event", id)
         world = next((world for world in self._worlds.values() if "get_event" in world.router.routes), None)
         if record is None or world is None:
@@ -429,7 +430,7 @@ def _served(
             by_package.setdefault(operation.package, {})[name] = operation
     if not by_package:
         raise ConfigurationError(
-            "FakeKlaviyo needs operations: those of a package that `python -m codegen generate` made."
+            "FakeKlaviyo needs operations: those of a package generated by `python -m codegen generate`."
         )
     served: dict[str, tuple[Router, schemas.Schemas]] = {}
     for package, found in by_package.items():

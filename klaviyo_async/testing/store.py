@@ -37,7 +37,7 @@ class Table:
         self._hashed: dict[str, dict[Any, dict[int, None]]] = {}
 
     def put(self, record: Record) -> None:
-        """Add a resource, or replace the one with its id; indexes follow."""
+        """Add a resource, or replace the one with its id, and update the indexes."""
         old = self.records.get(record.id)
         if old is not None:
             self._unindex(old)
@@ -62,7 +62,7 @@ class Table:
         del self.order[bisect_left(self.order, record.seq)]
 
     def sorted_by(self, field: str) -> list[tuple[Key, int]]:
-        """Pairs of sort key and seq, ascending. Built on first use, kept from then on."""
+        """Pairs of sort key and seq, ascending. Built on first use and maintained from then on."""
         entries = self._sorted.get(field)
         if entries is None:
             entries = sorted((_first(record, field), record.seq) for record in self.records.values())
@@ -114,7 +114,7 @@ class Group:
         self.order: list[tuple[float, int]] = []
 
     def add(self, seq: int, joined: float) -> bool:
-        """Add a member; False where it was one already."""
+        """Add a member; False if it already was one."""
         if seq in self.members:
             return False
         self.members[seq] = joined
@@ -126,7 +126,7 @@ class Group:
         return True
 
     def discard(self, seq: int) -> bool:
-        """Take a member out; False where it was none."""
+        """Remove a member; False if it wasn't one."""
         joined = self.members.pop(seq, None)
         if joined is None:
             return False
@@ -138,7 +138,7 @@ _EMPTY = Group()
 
 
 class Store:
-    """All state of a fake. Tests look at it and change it; times are the fake's clock, ids are made where none is given."""
+    """All state of a fake, for tests to read and change. Times are the fake's clock; ids are generated unless given."""
 
     def __init__(
         self,
@@ -150,10 +150,10 @@ class Store:
     ) -> None:
         self.clock: Clock = clock
         self.kinds: Mapping[str, Kind] = kinds
-        """Resource type → what is known of it."""
+        """Resource type → what is known about it."""
         self.ids: Ids = Ids(clock, chance)
         self.before_reading: Callable[[], None] = lambda: None
-        """Called before tests read: lets what is due by the clock (jobs) happen first."""
+        """Called before tests read: first processes what is due by the clock (jobs)."""
         self._tables: dict[str, Table] = {}
         self._pairs: dict[tuple[str, str], dict[int, Group]] = {}
         self._seq = 0
@@ -178,7 +178,7 @@ class Store:
                 yield self.plain(record)
 
     def types(self) -> list[str]:
-        """Every type that the fake knows, or has a resource of."""
+        """Every type that the fake knows, or has resources of."""
         return [*self.kinds, *(self._tables.keys() - self.kinds.keys())]
 
     def latest(self, type: str) -> Iterator[dict[str, Any]]:
@@ -190,11 +190,11 @@ class Store:
                 yield self.plain(record)
 
     def relationships(self, type: str) -> list[tuple[str, str, bool]]:
-        """Name and target type of each relationship of a type, and whether it is to many."""
+        """Name and target type of each relationship of a type, and whether it is to-many."""
         return [(name, one.target, one.kept != "one") for name, one in self.kind(type).relationships.items()]
 
     def find(self, type: str, **attributes: Any) -> dict[str, Any] | None:
-        """The first resource whose attributes have these values, None if there is none."""
+        """The first resource whose attributes have these values; None if there is none."""
         self.before_reading()
         for record in self.records(type):
             if all(record.attributes.get(name) == value for name, value in attributes.items()):
@@ -214,14 +214,14 @@ class Store:
         id: str | None = None,
         relationships: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Put a new resource in; ids of relationships are a text or a list of texts.
+        """Add a resource. Ids of relationships are a text or a list of texts.
 
         Raises:
-            KeyError: when a related resource isn't there.
-            ValueError: when the id is taken.
+            KeyError: if a related resource doesn't exist.
+            ValueError: if the id is taken.
         """
         if id is not None and id in self.table(type).records:
-            message = f"there is a {type} with id {id} already: use update()"
+            message = f"there already is a {type} with id {id}: use update()"
             raise ValueError(message)
         return self.plain(self.insert(type, attributes or {}, id=id, relationships=relationships))
 
@@ -233,26 +233,26 @@ class Store:
         *,
         relationships: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Change attributes and relationships; what isn't named stays.
+        """Change attributes and relationships; the others stay.
 
         Raises:
-            KeyError: when the resource, or a related one, isn't there.
+            KeyError: if the resource, or a related one, doesn't exist.
         """
         return self.plain(self.change(self.table(type).records[id], attributes or {}, relationships=relationships))
 
     def remove(self, type: str, id: str) -> None:
-        """Take a resource out, and it out of all relationships.
+        """Remove a resource, and remove it from all relationships.
 
         Raises:
-            KeyError: when it isn't there.
+            KeyError: if it doesn't exist.
         """
         self.delete(self.table(type).records[id])
 
     def link(self, type: str, id: str, relationship: str, ids: Iterable[str]) -> None:
-        """Add members to a to-many relationship; members that are in it already stay as they are.
+        """Add members to a to-many relationship; existing members stay as they are.
 
         Raises:
-            KeyError: when either side isn't there.
+            KeyError: if either side doesn't exist.
         """
         record = self.table(type).records[id]
         target = self.table(self.relationship(type, relationship).target)
@@ -260,7 +260,7 @@ class Store:
             self.join(record, relationship, member)
 
     def unlink(self, type: str, id: str, relationship: str, ids: Iterable[str]) -> None:
-        """Take members out of a to-many relationship; ids that are no members are left alone."""
+        """Remove members from a to-many relationship; ids that aren't members are ignored."""
         record = self.table(type).records[id]
         target = self.table(self.relationship(type, relationship).target)
         for one in ids:
@@ -271,15 +271,15 @@ class Store:
         """Ids of the related resources, in the order they joined.
 
         Raises:
-            KeyError: when the resource isn't there.
+            KeyError: if the resource doesn't exist.
         """
         self.before_reading()
         return [member.id for member in self.members(self.table(type).records[id], relationship)]
 
     def plain(self, record: Record) -> dict[str, Any]:
-        """A record as tests see it."""
+        """A record in the form that tests see."""
         attributes, refs = record.load()
-        # names with a tilde are the fake's own notes
+        # names with a tilde are internal to the fake
         attributes = {name: value for name, value in attributes.items() if "~" not in name}
         relationships: dict[str, Any] = {
             name: refs.get(name) for name, one in self.kind(record.type).relationships.items() if one.kept == "one"
@@ -296,28 +296,28 @@ class Store:
         return table
 
     def missing(self, type: str, id: str) -> Problem:
-        """The 404 for a resource that isn't there."""
+        """The 404 for a resource that doesn't exist."""
         text = self.kind(type).missing or type.replace("-", " ").capitalize() + " with id {id} not found."
         return Problem(404, text.replace("{id}", id), pointer="/data/")
 
     def kind(self, type: str) -> Kind:
-        """What is known of a type."""
+        """What is known about a type."""
         return self.kinds.get(type, _UNKNOWN)
 
     def relationship(self, type: str, name: str) -> Relationship:
-        """What is known of a relationship.
+        """What is known about a relationship.
 
         Raises:
-            KeyError: when the type has no such relationship.
+            KeyError: if the type has no such relationship.
         """
         return self.kind(type).relationships[name]
 
     def record(self, type: str, id: str) -> Record | None:
-        """The record, None if absent."""
+        """The record; None if absent."""
         return self.table(type).records.get(id)
 
     def records(self, type: str) -> Iterator[Record]:
-        """Every record of a type, oldest first; it may change meanwhile."""
+        """Every record of a type, oldest first; the table may change during iteration."""
         table = self.table(type)
         for seq in list(table.order):
             record = table.by_seq.get(seq)
@@ -352,7 +352,7 @@ class Store:
         return self._write(record, full, {}, relationships)
 
     def _free_id(self, type: str, style: str) -> str:
-        # a fake that goes on from a file has its chance from the seed again, and would make the same ids
+        # a fake that continues from a file starts the random sequence from the seed again, and would generate the same ids
         known = self.table(type).records
         made = self.ids.make(style)
         while made in known:
@@ -362,7 +362,7 @@ class Store:
     def change(
         self, record: Record, attributes: Mapping[str, Any], *, relationships: Mapping[str, Any] | None = None
     ) -> Record:
-        """The record with some attributes and relationships changed, and its time of update with them."""
+        """The record with some attributes and relationships changed, and its update time."""
         kind = self.kind(record.type)
         old, refs = record.load()
         if kind.updated:
@@ -388,7 +388,7 @@ class Store:
                 refs[name] = None if value is None else self.table(one.target).records[value].id
             else:
                 many.append((name, [self.table(one.target).records[member] for member in value or ()]))
-        # copied, since orjson hands out the whole buffer that it wrote into, several times the size
+        # copied, since orjson returns the whole buffer that it wrote to, several times the size
         record.body = bytes(memoryview(orjson.dumps((attributes, refs), option=orjson.OPT_NON_STR_KEYS)))
         self.table(record.type).put(record)
         if self._database is not None:
@@ -403,7 +403,7 @@ class Store:
         return record
 
     def delete(self, record: Record) -> None:
-        """Take a record out, and it out of all relationships."""
+        """Remove a record, and remove it from all relationships."""
         for name, one in self.kind(record.type).relationships.items():
             if one.kept == "many":
                 for member in list(self.members(record, name)):
@@ -440,13 +440,13 @@ class Store:
         return self._pairs.get((record.type, name), {}).get(record.seq, _EMPTY)
 
     def join(self, record: Record, name: str, member: Record, *, at: float | None = None) -> bool:
-        """Add one member to a relationship, on both sides; False where it was in."""
+        """Add one member to a relationship, on both sides; False if it was already there."""
         one = self.relationship(record.type, name)
         if one.kept == "one":
             self.change(record, {}, relationships={name: member.id})
             return True
         if one.kept == "reverse":
-            # to be in a reverse relationship is to point to its owner
+            # being in a reverse relationship means pointing to its owner
             self.change(member, {}, relationships={str(one.inverse): record.id})
             return True
         joined = self.clock.time() if at is None else at
@@ -460,7 +460,7 @@ class Store:
         return added
 
     def part(self, record: Record, name: str, member: Record) -> bool:
-        """Take one member out of a relationship, on both sides; False where it was not in."""
+        """Remove one member from a relationship, on both sides; False if it wasn't there."""
         one = self.relationship(record.type, name)
         if one.kept == "one":
             self.change(record, {}, relationships={name: None})

@@ -1,11 +1,11 @@
-"""Webhooks: verify that a delivery is Klaviyo's, and read its events.
+"""Webhooks: verify that a delivery is genuine, and read its events.
 
 ::
 
     from klaviyo_async import WebhookSignatureError, webhooks
 
 
-    async def receive(request: Request) -> Response:  # here FastAPI's; any framework will do
+    async def receive(request: Request) -> Response:  # FastAPI here; any framework will do
         try:
             delivery = webhooks.verify(await request.body(), request.headers, SECRET)
         except WebhookSignatureError:

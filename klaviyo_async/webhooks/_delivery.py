@@ -1,4 +1,4 @@
-"""What a delivery holds, as models: nothing that came is lost, nested parts are built when they are read."""
+"""The contents of a delivery, as models: nothing received is lost, and nested parts are built when they are read."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @model
 class DeliveryMeta(Model):
-    """Where a delivery comes from, and when it was made."""
+    """Where a delivery comes from, and when it was created."""
 
     klaviyo_account_id: str
     klaviyo_webhook_id: str
     timestamp: datetime = time()
-    """When Klaviyo made the delivery; `verify` judges `max_age` by it."""
+    """When Klaviyo created the delivery; `verify` checks `max_age` against it."""
 
 
 @model
@@ -28,11 +28,11 @@ class DeliveredEvent(Model):
     """One event of a delivery."""
 
     external_id: str
-    """Klaviyo's id of the event. A delivery may come again, so this is what to tell repetitions by."""
+    """Klaviyo's id of the event. A delivery may be repeated, so use this to detect duplicates."""
     topic: str
-    """``event:<integration>.<metric>``, for instance ``event:klaviyo.sent_sms``; each account has topics of its own."""
+    """``event:<integration>.<metric>``, for instance ``event:klaviyo.sent_sms``; topics differ between accounts."""
     payload: GetEventResponseCompoundDocument = nested("models.GetEventResponseCompoundDocument")
-    """The event as `get_event` gives it, with its metric and profile where Klaviyo included them."""
+    """The event as `get_event` returns it, with its metric and profile if Klaviyo included them."""
 
     @property
     def event(self) -> Event:
@@ -41,25 +41,25 @@ class DeliveredEvent(Model):
 
     @property
     def profile(self) -> Profile | None:
-        """The profile of the event; None where it was not included."""
+        """The profile of the event; None if it was not included."""
         return next(iter(self.payload.related(self.event, "profile")), None)
 
     @property
     def metric(self) -> Metric | None:
-        """The metric of the event; None where it was not included."""
+        """The metric of the event; None if it was not included."""
         return next(iter(self.payload.related(self.event, "metric")), None)
 
 
 @model
 class Delivery(Model):
-    """One POST of Klaviyo's to a webhook: up to 1,000 events."""
+    """One webhook POST: up to 1,000 events."""
 
     events: list[DeliveredEvent] = nested(Many("DeliveredEvent"), wire="data")
     meta: DeliveryMeta = nested("DeliveryMeta")
 
     @property
     def duplicates(self) -> list[str]:
-        """The `external_id` of each event that this delivery has more than once under one topic."""
+        """The `external_id` of each event that occurs more than once in this delivery under the same topic."""
         seen: set[tuple[str, str]] = set()
         twice: dict[str, None] = {}
         for event in self.events:

@@ -23,28 +23,29 @@ def verify(
     *,
     max_age: float | None = None,
 ) -> Delivery:
-    """The delivery in a request to a webhook, once it is certain that it was signed with `secret`.
+    """Verify that a webhook request was signed with `secret`, and return its delivery.
 
-    :param body: The raw body of the request, as it came: JSON that was parsed and written again has another signature.
-    :param headers: The headers of the request, in any case: ``Klaviyo-Signature``, ``Klaviyo-Timestamp`` and
+    :param body: The raw body of the request, as received: JSON that has been parsed and serialised again has a different
+        signature.
+    :param headers: The headers of the request, case-insensitive: ``Klaviyo-Signature``, ``Klaviyo-Timestamp`` and
         ``Klaviyo-Webhook-Id``.
-    :param secret: The webhook's `secret_key`; several of them while one takes the place of another.
-    :param max_age: Seconds that may have passed since `meta.timestamp`; None doesn't ask. A delivery that Klaviyo repeats
-        after a failure may be hours old, so a small number loses events after an outage of the receiver: tell
-        repetitions by `external_id` instead.
+    :param secret: The webhook's `secret_key`, or several of them while rotating secrets.
+    :param max_age: Maximum age in seconds, by `meta.timestamp`; None skips this check. Deliveries that Klaviyo repeats
+        after a failure may be hours old, so a small value loses events after an outage of the receiver. Detect
+        duplicates by `external_id` instead.
 
-    Raises `WebhookSignatureError` where the signature doesn't fit, is missing, is that of another webhook's delivery or of
-    something that is no delivery, or the delivery is older than `max_age`, or that far ahead of this machine's clock.
+    Raises `WebhookSignatureError` if the signature is wrong or missing, or belongs to another webhook's delivery or to
+    something that isn't a delivery, or if the delivery is older than `max_age`, or that far ahead of this machine's clock.
     Raises `ConfigurationError` for an empty secret, and TypeError for a body that isn't bytes.
 
     Source: https://developers.klaviyo.com/en/docs/working_with_system_webhooks
     """
     if not isinstance(body, bytes | bytearray | memoryview):
         raise TypeError(
-            f"body must be the raw bytes of the request, not {type(body).__name__}: JSON that was parsed and written again"
-            " has another signature."
+            f"body must be the raw bytes of the request, not {type(body).__name__}: JSON that has been parsed and serialised"
+            " again has a different signature."
         )
-    # Error trackers collect the local variables of a traceback's frames, so the secret is none from here on.
+    # Error trackers collect the local variables of a traceback's frames, so the secret is no longer one from here on.
     signers = _signers(secret)
     del secret
     _check_max_age(max_age)
@@ -58,8 +59,8 @@ def verify(
     named = given.get("klaviyo-webhook-id")
     if named is not None and named != delivery.meta.klaviyo_webhook_id:
         raise WebhookSignatureError(
-            "The Klaviyo-Webhook-Id header names another webhook than the signed body does: the delivery was tampered with"
-            " on its way."
+            "The Klaviyo-Webhook-Id header names a different webhook than the signed body does: the delivery was modified"
+            " in transit."
         )
     if max_age is not None:
         _check_age(delivery.meta.timestamp, max_age)
@@ -85,8 +86,8 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 def _signers(secret: str | bytes | Iterable[str | bytes]) -> list[hmac.HMAC]:
     given = [secret] if isinstance(secret, str | bytes) else list(secret)
     if not given or not all(given):
-        # Anybody can sign with an empty key, as an unset environment variable would give it.
-        raise ConfigurationError("secret is empty: give the webhook's secret_key.")
+        # Anybody can sign with an empty key, which is what an unset environment variable would yield.
+        raise ConfigurationError("secret is empty: pass the webhook's secret_key.")
     return [hmac.new(each.encode() if isinstance(each, str) else each, digestmod=hashlib.sha256) for each in given]
 
 
@@ -96,7 +97,7 @@ def _is_signed(body: bytes, headers: Mapping[str, str], signers: list[hmac.HMAC]
     seen = signature.encode("utf-8", "surrogateescape")
     for signer in signers:
         signer.update(signed)
-    # All are compared, so that the time taken doesn't tell which one fits.
+    # All are compared, so that the time taken doesn't reveal which one matches.
     fits = [hmac.compare_digest(signer.hexdigest().encode(), seen) for signer in signers]
     return any(fits)
 
@@ -104,7 +105,7 @@ def _is_signed(body: bytes, headers: Mapping[str, str], signers: list[hmac.HMAC]
 def _required(headers: Mapping[str, str], name: str) -> str:
     value = headers.get(name.lower())
     if not value:
-        raise WebhookSignatureError(f"The request has no {name} header, so it is no delivery of Klaviyo's.")
+        raise WebhookSignatureError(f"The request has no {name} header, so it isn't a Klaviyo delivery.")
     return value
 
 
@@ -112,22 +113,22 @@ def _read(body: bytes) -> Delivery:
     try:
         delivery = Delivery.from_json(body)
     except DecodeError as error:
-        raise WebhookSignatureError(f"The body is signed, but is no delivery: {error.reason}.") from None
+        raise WebhookSignatureError(f"The body is signed, but isn't a delivery: {error.reason}.") from None
     events, meta = delivery.events, delivery.meta
     if not isinstance(meta, DeliveryMeta):
-        raise WebhookSignatureError("The body is signed, but is no delivery: it has no meta.")
+        raise WebhookSignatureError("The body is signed, but isn't a delivery: it has no meta.")
     if not isinstance(events, list) or not all(isinstance(event, DeliveredEvent) for event in events):
-        raise WebhookSignatureError("The body is signed, but is no delivery: it has no list of events as data.")
+        raise WebhookSignatureError("The body is signed, but isn't a delivery: it has no list of events as data.")
     return delivery
 
 
 def _check_age(timestamp: object, max_age: float) -> None:
     if not isinstance(timestamp, datetime):
-        raise WebhookSignatureError("The delivery doesn't tell its time in meta.timestamp, so max_age can't be judged.")
+        raise WebhookSignatureError("The delivery has no valid time in meta.timestamp, so max_age can't be checked.")
     age = (datetime.now(UTC) - timestamp).total_seconds()
     if age > max_age:
         raise WebhookSignatureError(f"The delivery is {age:.0f} s old, and max_age allows {max_age:g} s.")
     if age < -max_age:
         raise WebhookSignatureError(
-            f"The delivery is {-age:.0f} s ahead of this machine's clock, and max_age allows {max_age:g} s: is the clock right?"
+            f"The delivery is {-age:.0f} s ahead of this machine's clock, and max_age allows {max_age:g} s: check the clock."
         )

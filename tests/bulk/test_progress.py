@@ -25,7 +25,7 @@ def test_rate_and_eta() -> None:
 def test_as_a_line() -> None:
     progress = Progress(operation="op", done=1000, total=3000, seconds=1.0, failed=2, jobs=3, waiting=1)
     assert str(progress) == (
-        "op: 1,000 of 3,000 rows, 1,000/s, 2 s left, 2 failed, 3 jobs under way, 1 requests wait for the rate limit"
+        "op: 1,000 of 3,000 rows, 1,000/s, 2 s left, 2 failed, 3 jobs in progress, 1 requests waiting for the rate limit"
     )
 
 

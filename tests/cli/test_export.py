@@ -95,7 +95,7 @@ def test_only_what_is_new(run: Commands, full: FakeKlaviyo, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["get_account", "--out", "x.csv"], "gives no list"),
+        (["get_account", "--out", "x.csv"], "return a list"),
         (["get_events"], "Missing option '--out'"),
         (["get_events", "--out", "x.xls"], ".parquet"),
         (["get_events", "--out", "x.csv", "--since", "yesterday"], "no time"),

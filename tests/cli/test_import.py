@@ -133,10 +133,10 @@ def test_a_checkpoint_sends_nothing_twice(run: Commands, fast: FakeKlaviyo, peop
         (["--as", "get_profiles"], "can't be imported"),
         ([], "Missing option '--as'"),
         (["--as", "profiles", "--map", "Email=email"], "did you mean 'E-mail'"),
-        (["--as", "profiles", "--map", "email"], "no COLUMN=NAME"),
+        (["--as", "profiles", "--map", "email"], "not COLUMN=NAME"),
         (["--as", "profiles", "--map", "E-mail=email", "--map", "Notes=email"], "two columns are mapped to 'email'"),
         (["--as", "profiles", "--param", "lisst=x"], "did you mean 'lists'"),
-        (["--as", "events", "--list", "x"], "takes no --list"),
+        (["--as", "events", "--list", "x"], "has no --list"),
         (["--as", "subscriptions", "--list", "x", "--list", "y"], "takes one --list"),
         (["--as", "unsubscriptions", "--map", "E-mail=email"], "Give --list, or --confirm-global"),
     ],
@@ -159,10 +159,10 @@ def test_ctrl_c_keeps_the_checkpoint(fake: FakeKlaviyo, terminal: Any, tmp_path:
     checkpoint = str(tmp_path / "rows.sqlite")
     env = {"KLAVIYO_BASE_URL": fake.url, "KLAVIYO_API_KEY": KEY}
     session = terminal("import", str(rows), "--as", "profiles", "--checkpoint", checkpoint, **env)
-    session.until("1 jobs under way")
+    session.until("1 jobs in progress")
     session.interrupt()
     assert session.ended() == 130
-    assert "is kept: the same command goes on" in session.shown.replace("\r\n", " ").replace("\n", " ")
+    assert "is kept: the same command resumes" in session.shown.replace("\r\n", " ").replace("\n", " ")
     assert "Traceback" not in session.shown
     fake._world.jobs.seconds = 0.0
     fake.finish_jobs()

@@ -58,7 +58,7 @@ def test_what_the_processes_that_share_redis_used() -> None:
     try:
         with FakeKlaviyo() as fake:
             env = {"KLAVIYO_BASE_URL": fake.url, "KLAVIYO_REDIS_URL": server.url, **KEYS}
-            assert "everything is left" in in_process("limits", **env).err
+            assert "fully available" in in_process("limits", **env).err
             for _ in range(2):
                 assert (
                     in_process(

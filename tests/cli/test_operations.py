@@ -32,7 +32,7 @@ def test_one_in_detail(run: Commands) -> None:
     assert one["page_size"]["maximum"] == 100
     plain = run("operations", "bulk_import_profiles").out
     assert "profiles:write" in plain
-    assert "rows a request" in plain
+    assert "rows per request" in plain
     assert "\njson: " not in plain
 
 

@@ -173,7 +173,7 @@ class TestClosing:
         await klaviyo.close()
         await klaviyo.aclose()
         assert klaviyo.closed
-        with pytest.raises(ConfigurationError, match="This client is closed: make a new Klaviyo"):
+        with pytest.raises(ConfigurationError, match="This client is closed: create a new Klaviyo"):
             await klaviyo.profiles.get_profile("1")
         with pytest.raises(ConfigurationError, match="closed"):
             async with klaviyo:

@@ -391,7 +391,7 @@ def test_the_usual_is_common(text: str) -> None:
         (lambda: F.value.between(1, 2), r"\(F\('value'\) >= low\) & "),
         (lambda: F("email")("a"), "not a function"),
         (lambda: GetProfiles.email.in_(["a"]), "'email' does not take in_; did you mean 'any'"),  # type: ignore[attr-defined]
-        (lambda: (F.a == 1) and (F.b == 2), "Join conditions by &"),
+        (lambda: (F.a == 1) and (F.b == 2), "Join conditions with &"),
         (lambda: (F.a == 1) & None, r"Filter\.all"),  # type: ignore[operator]
         (lambda: GetProfiles.created > "2026-01-01T00:00:00Z", r"datetime\.fromisoformat\('2026-01-01T00:00:00Z'\)"),  # type: ignore[operator]
     ],
