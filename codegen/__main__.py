@@ -1,4 +1,4 @@
-"""`python -m codegen`: fetch, import, generate, check and diff. Exit 0 done, 1 differs, 2 refused."""
+"""`python -m codegen`: fetch, import, generate, check and diff. Exit codes: 0 success, 1 differs, 2 refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SPECS = Path(__file__).resolve().parents[1] / "specs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
@@ -48,51 +48,49 @@ def _parser() -> argparse.ArgumentParser:
             )
         return sub
 
-    fetch_ = command("fetch", _fetch, "take Klaviyo's documents of a revision and import them")
-    fetch_.add_argument("--revision", required=True, metavar="R", help="YYYY-MM-DD, with .pre after it for the beta")
+    fetch_ = command("fetch", _fetch, "download Klaviyo's documents for a revision and import them")
+    fetch_.add_argument("--revision", required=True, metavar="R", help="YYYY-MM-DD, followed by .pre for the beta")
     fetch_.add_argument(
-        "--from", dest="source", type=Path, metavar="SRC", help="where they lie, instead of the web: as for import"
+        "--from", dest="source", type=Path, metavar="SRC", help="local documents instead of the web, as for import"
     )
     fetch_.add_argument(
         "--url",
         default=UPSTREAM_URL,
         metavar="URL",
-        help="a repository of which BRANCH/openapi/stable.json can be read, or a folder of stable.json and beta.json",
+        help="a repository with a readable BRANCH/openapi/stable.json, or a folder with stable.json and beta.json",
     )
     fetch_.add_argument(
         "--timeout", type=_seconds, default=120.0, metavar="SECONDS", help="for the whole download (default: 120)"
     )
-    fetch_.add_argument("--report", type=Path, metavar="FILE", help="write the report into a file as well")
+    fetch_.add_argument("--report", type=Path, metavar="FILE", help="also write the report to a file")
 
-    import_ = command("import", _import, "replace the specs of a revision by what upstream documents say")
+    import_ = command("import", _import, "replace the specs of a revision with those from upstream documents")
     import_.add_argument(
         "source", type=Path, metavar="SRC", help="a document, a bundle, a folder, a checkout or repository, an archive"
     )
-    import_.add_argument("--revision", required=True, metavar="R", help="YYYY-MM-DD, with .pre after it for a beta")
-    import_.add_argument("--report", type=Path, metavar="FILE", help="write the report into a file as well")
+    import_.add_argument("--revision", required=True, metavar="R", help="YYYY-MM-DD, followed by .pre for a beta")
+    import_.add_argument("--report", type=Path, metavar="FILE", help="also write the report to a file")
 
     regenerate = command(
         "regenerate",
         _regenerate,
-        "take a revision: fetch, generate, check types, compare, version, changelog",
+        "update to a revision: fetch, generate, check types, compare, version, changelog",
         specs=False,
     )
     regenerate.add_argument("--revision", required=True, metavar="R", help="YYYY-MM-DD, or `newest`")
-    regenerate.add_argument(
-        "--from", dest="source", type=Path, metavar="SRC", help="where the documents lie, as for fetch"
-    )
+    regenerate.add_argument("--from", dest="source", type=Path, metavar="SRC", help="local documents, as for fetch")
     regenerate.add_argument("--url", default=UPSTREAM_URL, metavar="URL", help="as for fetch")
     regenerate.add_argument("--timeout", type=_seconds, default=120.0, metavar="SECONDS", help="as for fetch")
     regenerate.add_argument(
         "--report",
         type=Path,
         metavar="FILE",
-        help="write the differences into a file as well, as long as pull requests take",
+        help="also write the differences to a file, no longer than a pull request allows",
     )
 
     for name, run, text in (
         ("generate", _generate, "write the generated parts of the package"),
-        ("check", _check, "compare the committed generated parts with what would be generated"),
+        ("check", _check, "compare the committed generated files with what would be generated"),
     ):
         sub = command(name, run, text)
         sub.add_argument("--revision", metavar="R", help="default: the package's own")
@@ -100,11 +98,13 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--package", metavar="NAME", help="name of the package (default: klaviyo_async)")
 
     docs = command(
-        "docs", _docs, "put the pages of the documentation site together, the reference of all operations included"
+        "docs", _docs, "assemble the pages of the documentation site, including the reference of all operations"
     )
-    docs.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to fill; what was in it goes")
+    docs.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="output folder; its previous contents are removed"
+    )
 
-    diff = command("diff", _diff, "tell what changed between two revisions")
+    diff = command("diff", _diff, "report what changed between two revisions")
     diff.add_argument("old", metavar="R1", help="a revision in the specs, or a folder of imported specs")
     diff.add_argument("new", metavar="R2")
     diff.add_argument("--format", choices=("md", "json"), default="md")
@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         "--limit",
         type=int,
         metavar="CHARACTERS",
-        help="cut the Markdown where the unimportant begins, as pull requests ask",
+        help="shorten the Markdown to what a pull request allows, least important parts first",
     )
     return parser
 
@@ -139,7 +139,7 @@ def _import(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _reporting(file: Path | None) -> Iterator[Callable[[object], None]]:
-    """Prints a report, and writes it into a file, which is tried before anything else is written."""
+    """Prints a report and writes it to a file, which is checked to be writable before anything else is written."""
     made = file is not None and not file.exists()
     told: list[object] = []
     try:
@@ -164,7 +164,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return seconds
 
 
@@ -175,7 +175,7 @@ def _regenerate(options: argparse.Namespace) -> int:
     try:
         return run.regenerate(request)
     except KeyboardInterrupt:
-        print("codegen regenerate: stopped; all files are as they were", file=sys.stderr)
+        print("codegen regenerate: stopped; all files are unchanged", file=sys.stderr)
         return 130
 
 

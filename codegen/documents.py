@@ -49,7 +49,7 @@ def read_text(path: Path) -> str:
     """UTF-8 text of a file, a byte order mark left out."""
     if path.exists() and not path.is_file():
         # Opening a named pipe would wait for somebody to write, reading a device might never end.
-        raise CodegenError("is no regular file", file=path)
+        raise CodegenError("is not a regular file", file=path)
     try:
         return decode(path.read_bytes(), path)
     except OSError as error:
@@ -100,7 +100,7 @@ def _check_values(value: Any, file: object) -> None:
         elif isinstance(item, str):
             _check_text(item, file)
         elif isinstance(item, float) and item in {float("inf"), float("-inf")}:
-            raise CodegenError("a number is too large for JSON readers", file=file)
+            raise CodegenError("a number is too large for JSON parsers", file=file)
 
 
 def _check_text(text: str, file: object) -> None:
@@ -109,7 +109,7 @@ def _check_text(text: str, file: object) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise CodegenError(f"text with half a surrogate pair: {text[:40]!r}", file=file) from None
+        raise CodegenError(f"text with a lone surrogate: {text[:40]!r}", file=file) from None
 
 
 def copy(value: Any) -> Any:

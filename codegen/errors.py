@@ -1,4 +1,4 @@
-"""The one error of the code generator: what is wrong, in which file and where in it."""
+"""The code generator's only exception: what is wrong, in which file, and where in it."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class References(Resolver):
             if "$ref" not in node:
                 return node
             node = self.target(node["$ref"])
-        raise CodegenError(f"$ref that leads back to itself: {node['$ref']}")
+        raise CodegenError(f"$ref that refers back to itself: {node['$ref']}")
 
     def properties(self, schema: Any) -> dict[str, Any]:
         """The properties of a schema, those of all members of its `allOf` and unions included; first said first."""
@@ -171,7 +171,7 @@ def check(document: Mapping[str, Any], file: str) -> None:
             if chain is not None:
                 place = f"/components/{section}/{chain[-1]}"
                 if chain[-1] in chain[:-1]:
-                    problem = f"$ref that leads back to itself: {' → '.join(chain[chain.index(chain[-1]) :])}"
+                    problem = f"$ref that refers back to itself: {' → '.join(chain[chain.index(chain[-1]) :])}"
                 else:
                     problem = "a chain of $refs without end"
                 raise CodegenError(problem, file=file, place=place)

@@ -17,7 +17,7 @@ _QUARTER = dt.timedelta(days=85)
 def check_revision(revision: str) -> str:
     """`revision` itself; CodegenError unless it reads YYYY-MM-DD or YYYY-MM-DD.suffix."""
     if _date(revision) is None:
-        raise CodegenError(f"{revision!r} is no revision; write YYYY-MM-DD, with .pre after it for a beta")
+        raise CodegenError(f"{revision!r} is not a revision; write YYYY-MM-DD, followed by .pre for a beta")
     return revision
 
 

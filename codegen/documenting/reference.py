@@ -1,4 +1,4 @@
-"""The reference of all operations and resources, as Markdown: one page for each tag, and one of the resources."""
+"""The reference of all operations and resources, as Markdown: one page per tag, and one for the resources."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def titles() -> list[tuple[str, str]]:
 
 def _index(by_tag: Mapping[str, Iterable[Operation]]) -> str:
     about = (
-        f"All {len(operations)} operations of revision {REVISION}. Each is a function of the client, in the group of its tag:"
+        f"All {len(operations)} operations of revision {REVISION}. Each is a function on the client, grouped by tag:"
         " `await klaviyo.profiles.get_profiles(…)`."
     )
     lines = ["# Operations", "", about, ""]
@@ -66,7 +66,7 @@ def _operation(operation: Operation, function: source.Function, resources: set[s
     yield ""
     yield f"{operation.summary}. `{operation.method} {operation.path}` · [Klaviyo's page]({operation.reference})"
     yield ""
-    # The example first, and of two overloads the one with keywords: what most readers came for.
+    # The example first, and of two overloads the one with keywords: what most readers need.
     for code in filter(None, (function.example, *reversed(function.signatures))):
         yield "```python"
         yield code
@@ -77,7 +77,7 @@ def _operation(operation: Operation, function: source.Function, resources: set[s
 
 
 def _facts(operation: Operation, result: str, resources: set[str]) -> Iterator[str]:
-    rows = [("gives", _given(result, resources))]
+    rows = [("returns", _given(result, resources))]
     if operation.scopes:
         rows.append(("scopes", ", ".join(f"`{scope}`" for scope in operation.scopes)))
     elif operation.public:
@@ -93,9 +93,9 @@ def _facts(operation: Operation, result: str, resources: set[str]) -> Iterator[s
         for number, unit in (
             (caps.rows, "rows"),
             (caps.bytes, "bytes"),
-            (caps.row_bytes, "bytes a row"),
-            (caps.string_bytes, "bytes a string"),
-            (caps.jobs, "jobs at once"),
+            (caps.row_bytes, "bytes per row"),
+            (caps.string_bytes, "bytes per string"),
+            (caps.jobs, "jobs in parallel"),
         )
         if number is not None
     ]
@@ -114,7 +114,7 @@ def _facts(operation: Operation, result: str, resources: set[str]) -> Iterator[s
         rows.append((f"fields of `{resource}`", _codes(fields)))
     if operation.aliases:
         rows.append(("same as", _codes(operation.aliases)))
-    rows.append(("repeated when its fate is unknown", _repeated(operation)))
+    rows.append(("repeated if the outcome is unknown", _repeated(operation)))
     yield "| | |"
     yield "|---|---|"
     for name, value in rows:
@@ -172,7 +172,7 @@ def _resources() -> Iterator[tuple[str, tuple[str, dict[str, source.Class]]]]:
 
 def _resource_page(resources: Mapping[str, tuple[str, Mapping[str, source.Class]]]) -> str:
     about = (
-        "What the operations give: `klaviyo_async.resources` has one class for each resource type. What didn't come reads as"
+        "What operations return: `klaviyo_async.resources` has one class for each resource type. Missing values read as"
         " `None`. See [reading values](../reading-values.md)."
     )
     lines = ["# Resources", "", about, ""]

@@ -1,4 +1,4 @@
-"""The pages of the site put together: those of docs/ as they are, the reference written anew."""
+"""Assembles the pages of the site: those of docs/ as they are, and the generated reference."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def write(out: Path) -> list[Path]:
 
 
 def _write_config(out: Path) -> None:
-    """Beside `out`, the site's configuration: the project's, with the pages of the reference in the navigation."""
+    """The site's configuration, written beside `out`: the project's, with the pages of the reference in the navigation."""
     text = (_ROOT / "zensical.toml").read_text(encoding="utf-8")
     entry = '{ "Operations" = "reference/index.md" },'
     if entry not in text:

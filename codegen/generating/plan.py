@@ -100,7 +100,9 @@ def _endpoint(
     if "requestBody" in normalised:
         content = normalised["requestBody"]["content"]
         if len(content) != 1:
-            raise CodegenError(f"{name}: a body of one media type is supported, not of {', '.join(content) or 'none'}")
+            raise CodegenError(
+                f"{name}: only bodies with a single media type are supported, not {', '.join(content) or 'none'}"
+            )
         (media,) = content.values()
         shape = attrs.evolve(
             shapes.body_of(media["schema"], resolve, normalised, raw["path"], raw["method"]), model=body or ""

@@ -30,7 +30,7 @@ class Target:
     def of(cls, revision: str | None, specs: Path, out: Path | None, package: str | None) -> Target:
         """The target that the command line names; without a revision the package's own, or else the latest."""
         if package is not None and (not package.isidentifier() or iskeyword(package)):
-            raise CodegenError(f"{package!r} is no name for a package")
+            raise CodegenError(f"{package!r} is not a valid package name")
         folder = (ROOT if out is None else out) / (package or SHIPPED)
         return cls(folder, _current(folder, specs) if revision is None else revision, specs)
 

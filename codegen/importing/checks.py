@@ -38,7 +38,7 @@ def check_document(document: dict[str, Any], file: str) -> None:
         for key in mapping(part, file, f"/components/{escape(section)}"):
             if _COMPONENT.fullmatch(key) is None:
                 raise CodegenError(
-                    f"{key!r} is no name for a component", file=file, place=f"/components/{escape(section)}"
+                    f"{key!r} is not a component name", file=file, place=f"/components/{escape(section)}"
                 )
     if not mapping(document.get("paths"), file, "/paths"):
         raise CodegenError("the document has no operations", file=file, place="/paths")
@@ -93,9 +93,9 @@ def operations(document: dict[str, Any], file: str, known: References) -> Iterat
     for path, item in document["paths"].items():
         place = f"/paths/{escape(path)}"
         if _PATH.fullmatch(path) is None or {".", ".."} & set(path.split("/")):
-            raise CodegenError(f"{path!r} is no path of plain segments and {{parameters}}", file=file, place=place)
+            raise CodegenError(f"{path!r} is not a path of plain segments and {{parameters}}", file=file, place=place)
         if "$ref" in item:
-            raise CodegenError("paths by reference can't be read", file=file, place=place)
+            raise CodegenError("paths given by reference are not supported", file=file, place=place)
         for method in METHODS:
             if method not in item:
                 continue
@@ -137,7 +137,9 @@ def _check_operation(operation: dict[str, Any], path: str, file: str, place: str
     if name is None:
         raise CodegenError("the operation has no operationId", file=file, place=place)
     if not is_name(name):
-        raise CodegenError(f"{name!r} is no operationId ([a-z][a-z0-9_]*, no Python keyword)", file=file, place=place)
+        raise CodegenError(
+            f"{name!r} is not a valid operationId ([a-z][a-z0-9_]*, not a Python keyword)", file=file, place=place
+        )
     tags = operation.get("tags")
     if not tags or any(not isinstance(tag, str) or _TAG.fullmatch(tag) is None for tag in tags):
         raise CodegenError(
@@ -168,17 +170,19 @@ def _check_media(operation: dict[str, Any], name: str, file: str, place: str) ->
         here = f"{place}/requestBody/content"
         if len(content) != 1:
             kinds = ", ".join(sorted(content)) or "none"
-            raise CodegenError(f"{name} must take a body of one media type, takes {kinds}", file=file, place=here)
+            raise CodegenError(f"{name} must have a body with a single media type, has {kinds}", file=file, place=here)
         ((kind, media),) = content.items()
         if _BODY.fullmatch(kind) is None:
-            raise CodegenError(f"{name} takes {kind}; only JSON and forms can be sent", file=file, place=here)
+            raise CodegenError(
+                f"{name} has a body of type {kind}; only JSON and forms can be sent", file=file, place=here
+            )
         if not isinstance(media.get("schema"), dict):
-            raise CodegenError(f"{name} takes a body without a schema", file=file, place=here)
+            raise CodegenError(f"{name} has a body without a schema", file=file, place=here)
     responses = operation.get("responses") or {}
     for status in responses:
         if _STATUS.fullmatch(status) is None:
             raise CodegenError(
-                f"{name} responds with {status!r}, which is no status", file=file, place=f"{place}/responses"
+                f"{name} responds with {status!r}, which is not a status", file=file, place=f"{place}/responses"
             )
     if not any(status.startswith("2") for status in responses):
         problem = "has no response for success" if responses else "has no responses"
@@ -190,23 +194,23 @@ def _check_media(operation: dict[str, Any], name: str, file: str, place: str) ->
             if _JSON.fullmatch(kind) is None:
                 raise CodegenError(f"{name} responds with {kind}; only JSON can be read", file=file, place=here)
             if not isinstance(media.get("schema"), dict):
-                raise CodegenError(f"{name} responds with JSON of no schema", file=file, place=here)
+                raise CodegenError(f"{name} responds with JSON without a schema", file=file, place=here)
         if len({documents.dumps(media.get("schema")) for media in content.values()}) > 1:
             kinds = ", ".join(sorted(content))
-            raise CodegenError(f"{name} responds with one of {kinds}, each of its own schema", file=file, place=here)
+            raise CodegenError(f"{name} responds with one of {kinds}, each with its own schema", file=file, place=here)
 
 
 def _check_parameter(parameter: dict[str, Any], name: str, file: str, place: str) -> None:
     """A parameter must have a plain name and a schema whose values have a type, for they become keywords."""
     wire, schema = parameter.get("name"), parameter.get("schema")
     if not isinstance(wire, str) or _PARAMETER.fullmatch(wire) is None:
-        raise CodegenError(f"{name} has the parameter {wire!r}, which is no name", file=file, place=place)
+        raise CodegenError(f"{name} has the parameter {wire!r}, which is not a name", file=file, place=place)
     if parameter.get("in") not in ("query", "header", "path"):
-        raise CodegenError(f"{name}: {wire} must stand in query, header or path", file=file, place=place)
+        raise CodegenError(f"{name}: {wire} must be in query, header or path", file=file, place=place)
     style = parameter.get("style", _STYLES[parameter["in"]])
     if style != _STYLES[parameter["in"]] or parameter.get("allowReserved"):
         said = "allowReserved" if style == _STYLES[parameter["in"]] else f"style {style!r}"
-        raise CodegenError(f"{name}: {wire} has {said}, which can't be written", file=file, place=place)
+        raise CodegenError(f"{name}: {wire} has {said}, which is not supported", file=file, place=place)
     if not isinstance(schema, dict) or "$ref" in schema:
         raise CodegenError(f"{name}: {wire} needs a schema of its own", file=file, place=place)
     values = schema.get("items") if schema.get("type") == "array" else schema

@@ -40,12 +40,10 @@ async def _first_of(urls: Sequence[str], seconds: float) -> tuple[str, bytes]:
                     return now, await _patiently(session, now)
                 except _MissingError as error:
                     missing = error
-            raise CodegenError(
-                f"the server responded {missing}; is the address right (--url)?", file=urls[-1]
-            ) from None
+            raise CodegenError(f"the server responded {missing}; check the address (--url)", file=urls[-1]) from None
     except TimeoutError:
         raise CodegenError(
-            f"not downloaded within {seconds:g} s (--timeout). Download it by other means and run"
+            f"not downloaded within {seconds:g} s (--timeout). Download it another way and run"
             " `python -m codegen fetch --from FILE`",
             file=now,
         ) from None
@@ -65,14 +63,14 @@ async def _patiently(session: aiohttp.ClientSession, url: str) -> bytes:
                     raise _MissingError(f"{response.status} {response.reason}")
                 if response.status == 200:
                     return await _body(response, url)
-                problem = f"the server responded {response.status} {response.reason}; is the address right (--url)?"
+                problem = f"the server responded {response.status} {response.reason}; check the address (--url)"
                 if response.status not in _AGAIN:
                     raise CodegenError(problem, file=url)
                 asked = response.headers.get("Retry-After", "")
                 pause = max(pause, float(asked)) if asked.isdecimal() else pause
         except (aiohttp.ClientError, OSError, ValueError) as error:
             problem = (
-                f"can't be downloaded: {error or type(error).__name__}. Download it by other means and run"
+                f"can't be downloaded: {error or type(error).__name__}. Download it another way and run"
                 " `python -m codegen import FILE`"
             )
         if attempt < _ATTEMPTS:

@@ -129,7 +129,7 @@ def import_sources(
                 raise CodegenError(f"{name} is already defined in {places[name]}", file=source.name, place=place)
             route = (method, re.sub(r"\{[^}]*\}", "{}", path))
             if route in routes:
-                raise CodegenError(f"{name} has the route of {routes[route]}", file=source.name, place=place)
+                raise CodegenError(f"{name} has the same route as {routes[route]}", file=source.name, place=place)
             places[name], routes[route] = source.name, name
             files[name] = splitter.slice_of(path, method, operation)
             copies += sum(map(len, files[name]["components"].values()))
@@ -160,10 +160,10 @@ def _check_revision(source: Source, revision: str, report: ImportReport) -> None
     version = source.document["info"].get("version")
     if not may_be_called(revision, version):
         raise CodegenError(
-            f"the document is of revision {version}, not {revision}", file=source.name, place="/info/version"
+            f"the document is for revision {version}, not {revision}", file=source.name, place="/info/version"
         )
     if version != revision:
-        report.notes.append(f"{source.name} calls itself {version!r}, imported as {revision}")
+        report.notes.append(f"{source.name} is labelled {version!r}, imported as {revision}")
 
 
 def _check_revision_headers(files: dict[str, dict[str, Any]], revision: str, report: ImportReport) -> None:
@@ -185,7 +185,7 @@ def _check_same(source: Source, first: Source) -> None:
     here, there = splitting.head(source.document), splitting.head(first.document)
     for key in sorted(here.keys() | there.keys()):
         if here.get(key) != there.get(key):
-            raise CodegenError(f"{key} is another in {first.name}", file=source.name, place=f"/{key}")
+            raise CodegenError(f"{key} differs from {first.name}", file=source.name, place=f"/{key}")
 
 
 def _collect_components(source: Source, known: dict[tuple[str, str], tuple[Any, str]]) -> None:
@@ -195,7 +195,7 @@ def _collect_components(source: Source, known: dict[tuple[str, str], tuple[Any, 
             other = known.setdefault((section, name), (bare, source.name))
             if other[0] != bare:
                 raise CodegenError(
-                    f"{name} is defined otherwise in {other[1]}",
+                    f"{name} is defined differently in {other[1]}",
                     file=source.name,
                     place=f"/components/{section}/{escape(name)}",
                 )

@@ -95,7 +95,7 @@ def _in_folder(src: Path, revision: str) -> list[tuple[str, bytes]]:
 def _in_tree(tree: Tree, revision: str, name: str) -> list[tuple[str, bytes]]:
     found = _of_klaviyo(tree, revision) or _documents(tree, "")
     if not found:
-        raise CodegenError("the folder has no .json and no .txt files", file=name)
+        raise CodegenError("the folder has no .json or .txt files", file=name)
     files = [(tree.name(path), tree.read(path)) for path in found]
     if all(title.endswith(".txt") and data.lstrip()[:1] not in {b"{", b"["} for title, data in files):
         raise CodegenError("the folder has no OpenAPI document", file=name)

@@ -124,7 +124,7 @@ def read_file(path: Path) -> bytes:
     """The content of a regular file. Raises CodegenError."""
     if path.exists() and not path.is_file():
         # Opening a named pipe would wait for somebody to write, reading a device might never end.
-        raise CodegenError("is no regular file", file=path)
+        raise CodegenError("is not a regular file", file=path)
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -213,7 +213,7 @@ def _tar(data: bytes, source: str) -> Iterator[tuple[str, bytes]]:
 def _inside(name: str, source: str) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name:
-        raise CodegenError(f"{name!r} leads out of the archive", file=source)
+        raise CodegenError(f"{name!r} points outside the archive", file=source)
     return str(path)
 
 
@@ -223,7 +223,7 @@ def _is_wanted(path: str) -> bool:
 
 def _without_root(content: dict[str, bytes], source: str) -> dict[str, bytes]:
     if not content:
-        raise CodegenError("the archive has no .json and no .txt files", file=source)
+        raise CodegenError("the archive has no .json or .txt files", file=source)
     roots = {path.partition("/")[0] for path in content}
     alone = len(roots) == 1 and all("/" in path for path in content) and not roots & {"openapi", "apis"}
     return {path.partition("/")[2]: data for path, data in content.items()} if alone else content

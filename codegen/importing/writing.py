@@ -86,12 +86,14 @@ def _before(target: Path) -> dict[str, str]:
     before: dict[str, str] = {}
     if target.is_symlink() or target.exists():
         if target.is_symlink() or not target.is_dir():
-            raise CodegenError("is in the way; specs of a revision are a folder", file=target)
+            raise CodegenError("is not a folder; the specs of a revision must be one", file=target)
         for path in sorted(target.iterdir()):
             if path.name == manifest.NAME and path.is_file():
                 continue
             if path.suffix != ".json" or not path.is_file():
-                raise CodegenError("is no spec; move it away, the import replaces the whole folder", file=path)
+                raise CodegenError(
+                    "is not a spec; move it elsewhere, since the import replaces the whole folder", file=path
+                )
             before[path.stem] = path.read_text(encoding="utf-8", errors="replace")
     return before
 

@@ -87,13 +87,13 @@ def _regenerate(request: Request) -> int:
         request.project, revision, manifest.origin(name, (data for _, data in files), request.project / "specs").source
     )
     if _stamped(request.project) == seen:
-        print(f"nothing changed: {PACKAGE} is of these documents of {revision}")
+        print(f"nothing changed: {PACKAGE} was already generated from these documents for {revision}")
         return 0
     with tree.stoppable(), tree.working(request.project):
         changed = _taken(run, revision, files, name)
     _stamp(request.project, seen | _own(request.project, revision))
     if not changed:
-        print(f"nothing changed: {PACKAGE} is of these documents of {revision}")
+        print(f"nothing changed: {PACKAGE} was already generated from these documents for {revision}")
     return 0
 
 
@@ -157,7 +157,7 @@ def check_types(folder: Path, project: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = (done.stdout + done.stderr).strip().splitlines()
-        raise CodegenError("\n".join(["what was generated does not pass mypy --strict:", *lines[:20]]), file=PACKAGE)
+        raise CodegenError("\n".join(["the generated code does not pass mypy --strict:", *lines[:20]]), file=PACKAGE)
 
 
 def compared(shipped: str, before: Path, revision: str, after: Path) -> Diff:
@@ -181,13 +181,13 @@ def _shipped(project: Path) -> str:
 def _newest(request: Request) -> str:
     """The revision of Klaviyo's main branch."""
     if request.source is not None:
-        raise CodegenError(f"{NEWEST!r} asks Klaviyo's repository; with --from, name the revision")
+        raise CodegenError(f"{NEWEST!r} is looked up in Klaviyo's repository; with --from, name the revision")
     base = request.url.rstrip("/")
     url, data = download.first_of([f"{base}/{MAIN}/openapi/stable.json", f"{base}/stable.json"], request.timeout)
     found = documents.loads(documents.decode(data, url), url)
     said = found.get("info", {}).get("version") if isinstance(found, dict) else None
     if not isinstance(said, str):
-        raise CodegenError("the document doesn't say its revision", file=url, place="/info/version")
+        raise CodegenError("the document doesn't state its revision", file=url, place="/info/version")
     return said
 
 

@@ -67,7 +67,7 @@ class Copy:
             path = self.project / name
             now = sha256(path.read_bytes()).hexdigest() if path.is_file() else None
             if now != self.digests.get(name):
-                raise CodegenError("was changed meanwhile; run the command again", file=path)
+                raise CodegenError("was changed in the meantime; run the command again", file=path)
         with _uninterrupted():
             _swap(self.project, names, {name for name in names if name in self.digests})
         return names
@@ -92,7 +92,7 @@ def working(project: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise CodegenError("another `python -m codegen regenerate` is at work here", file=work) from None
+            raise CodegenError("another `python -m codegen regenerate` is running here", file=work) from None
         try:
             if (work / _JOURNAL).exists():
                 _undo(project)

@@ -55,7 +55,7 @@ def load_revision(specs: Path, revision: str, *, strict: bool | None = None) -> 
     if not folder.is_dir():
         known = ", ".join(known_revisions(specs)) or "none yet"
         raise CodegenError(
-            f"no specs of this revision (there are: {known}); run `python -m codegen import` first", file=folder
+            f"no specs for this revision (available: {known}); run `python -m codegen import` first", file=folder
         )
     if strict is None:
         strict = revision == shipped_revision()
@@ -104,10 +104,10 @@ def merge(folder: Path) -> dict[str, Any]:
     for path in paths:
         document = documents.read(path)
         if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
-            raise CodegenError("is no spec made by `python -m codegen import`", file=path)
+            raise CodegenError("is not a spec written by `python -m codegen import`", file=path)
         operations = [item[method] for item in document["paths"].values() for method in METHODS if method in item]
         if [file_stem(str(operation.get("operationId"))) for operation in operations] != [path.stem]:
-            raise CodegenError(f"must hold the operation {path.stem} and no other", file=path)
+            raise CodegenError(f"must contain the operation {path.stem} and no other", file=path)
         tags = document.pop("tags", [])
         union.tags += [tag for tag in tags if tag not in union.tags]
         for key, value in document.items():
@@ -141,4 +141,4 @@ class _Union:
             self.origin[place] = file.name
         elif into[key] != value:
             pointer = "".join(f"/{escape(part)}" for part in place)
-            raise CodegenError(f"is defined otherwise in {self.origin[place]}", file=file, place=pointer)
+            raise CodegenError(f"is defined differently in {self.origin[place]}", file=file, place=pointer)

@@ -22,9 +22,9 @@ _WINDOWS = ("burst", "steady", "daily")
 _UNITS = {
     "rows": "rows",
     "bytes": "bytes",
-    "row_bytes": "bytes a row",
-    "string_bytes": "bytes a string",
-    "jobs": "jobs under way",
+    "row_bytes": "bytes per row",
+    "string_bytes": "bytes per string",
+    "jobs": "jobs in progress",
 }
 
 

@@ -139,7 +139,7 @@ class Overrides:
             found = operation.get(key, False)
             if found != wanted:
                 raise CodegenError(
-                    f"{name} is expected to have {key} = {wanted!r}, has {found!r}: upstream changed, look again ({override.why})",
+                    f"{name} is expected to have {key} = {wanted!r}, has {found!r}: upstream has changed, check again ({override.why})",
                     file=self.file,
                     place=override.place,
                 )
@@ -160,7 +160,7 @@ class Overrides:
         if not accepts(operation, trigger) or not limit.get("resource"):
             operation["x-parameter-limits"].remove(limit)
             raise CodegenError(
-                f"{name} has a limit for {trigger}, which is none of its parameters, or whose resource isn't known:"
+                f"{name} has a limit for {trigger}, which isn't one of its parameters, or whose resource isn't known:"
                 " add an override",
                 file=self.file,
             )
@@ -228,17 +228,17 @@ def _override(item: Any, file: Path, place: str) -> Override:
         raise refuse(f"unknown keys: {', '.join(sorted(unknown))}")
     where = item.get("where", {})
     if not isinstance(where, dict) or where.keys() - _WHERE_KEYS:
-        raise refuse(f"where takes {', '.join(sorted(_WHERE_KEYS))}")
+        raise refuse(f"where accepts {', '.join(sorted(_WHERE_KEYS))}")
     if "operations" not in item and not where:
-        raise refuse("say which operations: by `operations` or by `where`")
+        raise refuse("specify the operations with `operations` or `where`")
     if not item.keys() & {"set", "add", "drop"}:
-        raise refuse("it does nothing: give set, add or drop")
+        raise refuse("it has no effect: add set, add or drop")
     kinds = {"operations": list, "expect": dict, "set": dict, "add": dict, "drop": list}
     for key, kind in kinds.items():
         if key in item and not isinstance(item[key], kind):
             raise refuse(f"{key} must be a {kind.__name__}")
     if any(not isinstance(value, list) for value in item.get("add", {}).values()):
-        raise refuse("add takes lists")
+        raise refuse("add accepts lists")
     return Override(
         place=place,
         why=item["why"],

@@ -66,7 +66,9 @@ def check(entries: list[Undeclared], document: dict[str, Any], file: Path) -> No
             types |= {value for value in constants if isinstance(value, str)}
     for entry in entries:
         if entry.type not in types:
-            raise CodegenError(f"there are no resources of type {entry.type}: look again", file=file, place=entry.place)
+            raise CodegenError(
+                f"there are no resources of type {entry.type}: check the entry", file=file, place=entry.place
+            )
 
 
 def _entry(item: Any, file: Path, place: str) -> Undeclared:
@@ -74,16 +76,16 @@ def _entry(item: Any, file: Path, place: str) -> Undeclared:
         return CodegenError(problem, file=file, place=place)
 
     if not isinstance(item, dict) or not item.keys() <= _KEYS or not {"why", "type"} <= item.keys():
-        raise refuse(f"a [[resource]] has {', '.join(sorted(_KEYS))}, of these why and type always")
+        raise refuse(f"a [[resource]] can have {', '.join(sorted(_KEYS))}; why and type are required")
     attributes, relationships = item.get("attributes", {}), item.get("relationships", {})
     if not isinstance(item["type"], str) or not isinstance(attributes, dict) or not isinstance(relationships, dict):
-        raise refuse("type is text, attributes and relationships are tables")
+        raise refuse("type must be text, attributes and relationships must be tables")
     if unknown := set(map(str, attributes.values())) - _SCALARS.keys():
-        raise refuse(f"no type of an attribute: {', '.join(sorted(unknown))}; there are {', '.join(_SCALARS)}")
+        raise refuse(f"not an attribute type: {', '.join(sorted(unknown))}; allowed: {', '.join(_SCALARS)}")
     if any(
         not isinstance(each, dict) or not {"type"} <= each.keys() <= {"type", "many"} for each in relationships.values()
     ):
-        raise refuse("a relationship has a type and may have many")
+        raise refuse("a relationship must have type and can have many")
     return Undeclared(
         type=item["type"],
         place=place,

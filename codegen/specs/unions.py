@@ -49,7 +49,7 @@ def check(document: dict[str, Any], file: Path, revision: str) -> None:
     """Raise CodegenError for an entry about a schema that `document` doesn't have."""
     for item, place in _entries(file, revision):
         if item["schema"] not in document.get("components", {}).get("schemas", {}):
-            raise CodegenError(f"there is no schema {item['schema']}: look again", file=file, place=place)
+            raise CodegenError(f"there is no schema {item['schema']}: check the entry", file=file, place=place)
 
 
 def _entries(file: Path, revision: str) -> Iterator[tuple[dict[str, Any], str]]:
@@ -72,13 +72,15 @@ def _put(schema: dict[str, Any], item: dict[str, Any], file: Path, place: str) -
     for name in item["property"].split("."):
         siblings = schema.get("properties", {})
         if name not in siblings:
-            raise CodegenError(f"{item['schema']} has no {item['property']}: look again", file=file, place=place)
+            raise CodegenError(f"{item['schema']} has no {item['property']}: check the entry", file=file, place=place)
         schema = siblings[name]
     members = {schema_name(each) for each in schema.get("oneOf", ())}
     if not set(item["values"].values()) <= members:
-        raise CodegenError(f"{item['property']} is no union of what is said here: look again", file=file, place=place)
+        raise CodegenError(
+            f"{item['property']} is not a union of the members given here: check the entry", file=file, place=place
+        )
     if item["beside"] not in siblings:
         raise CodegenError(f"there is no {item['beside']} beside {item['property']}", file=file, place=place)
     if any(not key.isalnum() or key != key.lower() for key in item["values"]):
-        raise CodegenError("the keys of values are in lower case, letters and digits only", file=file, place=place)
+        raise CodegenError("the keys of values must be lower-case letters and digits", file=file, place=place)
     schema["x-decided-by"] = {"property": item["beside"], "values": item["values"]}

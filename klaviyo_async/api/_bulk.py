@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class BulkMethods(Namespace):
-    """The bulk operations, for any number of rows. `klaviyo_async.bulk.Bulk` tells what they have in common."""
+    """The bulk operations, for any number of rows. `klaviyo_async.bulk.Bulk` describes what they have in common."""
 
     __slots__ = ()
 
@@ -65,13 +65,12 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_create_catalog_categories` for any number of rows.
 
-        Jobs are followed to their end with `get_bulk_create_categories_job`, and their errors are traced back to
+        Jobs are polled with `get_bulk_create_categories_job` until they finish, and their errors are traced back to
         rows.
 
         Rows with the same `external_id` are sent one after the other.
 
-        Scopes: `catalogs:write`. Limits: 75/s, 750/m. A request has at most 100 rows, 5,000,000 bytes, 500 jobs
-        under way.
+        Scopes: `catalogs:write`. Limits: 75/s, 750/m. Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Example::
 
@@ -113,13 +112,12 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_create_catalog_items` for any number of rows.
 
-        Jobs are followed to their end with `get_bulk_create_catalog_items_job`, and their errors are traced back to
-        rows.
+        Jobs are polled with `get_bulk_create_catalog_items_job` until they finish, and their errors are traced back
+        to rows.
 
         Rows with the same `external_id` are sent one after the other.
 
-        Scopes: `catalogs:write`. Limits: 75/s, 750/m. A request has at most 100 rows, 5,000,000 bytes, 500 jobs
-        under way.
+        Scopes: `catalogs:write`. Limits: 75/s, 750/m. Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Example::
 
@@ -163,13 +161,12 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_create_catalog_variants` for any number of rows.
 
-        Jobs are followed to their end with `get_bulk_create_variants_job`, and their errors are traced back to
+        Jobs are polled with `get_bulk_create_variants_job` until they finish, and their errors are traced back to
         rows.
 
         Rows with the same `external_id` are sent one after the other.
 
-        Scopes: `catalogs:write`. Limits: 75/s, 750/m. A request has at most 100 rows, 5,000,000 bytes, 500 jobs
-        under way.
+        Scopes: `catalogs:write`. Limits: 75/s, 750/m. Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Example::
 
@@ -219,10 +216,9 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_create_client_events` for any number of rows.
 
-        There is no job to look at: rows count as succeeded when Klaviyo has accepted them.
+        There is no job to poll: rows count as succeeded once Klaviyo has accepted them.
 
-        Scopes: `events:write`. Limits: 10/s, 150/m. A request has at most 1,000 rows, 5,000,000 bytes, 100,000
-        bytes a string.
+        Scopes: `events:write`. Limits: 10/s, 150/m. Caps: 1,000 rows, 5,000,000 bytes, 100,000 bytes per string.
 
         Example::
 
@@ -266,12 +262,12 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_create_coupon_codes` for any number of rows.
 
-        Jobs are followed to their end with `get_bulk_create_coupon_codes_job`, and their errors are traced back to
-        rows.
+        Jobs are polled with `get_bulk_create_coupon_codes_job` until they finish, and their errors are traced back
+        to rows.
 
         Rows with the same `unique_code` are sent one after the other.
 
-        Scopes: `coupon-codes:write`. Limits: 75/s, 750/m. A request has at most 1,000 rows, 100 jobs under way.
+        Scopes: `coupon-codes:write`. Limits: 75/s, 750/m. Caps: 1,000 rows, 100 jobs in progress.
 
         Example::
 
@@ -312,10 +308,9 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_create_data_source_records` for any number of rows.
 
-        There is no job to look at: rows count as succeeded when Klaviyo has accepted them.
+        There is no job to poll: rows count as succeeded once Klaviyo has accepted them.
 
-        Scopes: `custom-objects:write`. Limits: 3/s, 15/m. A request has at most 500 rows, 4,000,000 bytes, 512,000
-        bytes a row.
+        Scopes: `custom-objects:write`. Limits: 3/s, 15/m. Caps: 500 rows, 4,000,000 bytes, 512,000 bytes per row.
 
         Example::
 
@@ -349,13 +344,12 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_create_events` for any number of rows.
 
-        A row is one member of `events` with what stands around it (one event with its profile), or, as the endpoint
-        has it, a mapping with `events`.
+        A row is one member of `events` together with the rest of the resource (one event with its profile) or, as
+        for the endpoint, a mapping with `events`.
 
-        There is no job to look at: rows count as succeeded when Klaviyo has accepted them.
+        There is no job to poll: rows count as succeeded once Klaviyo has accepted them.
 
-        Scopes: `events:write`. Limits: 10/s, 150/m. A request has at most 1,000 rows, 5,000,000 bytes, 100,000
-        bytes a string.
+        Scopes: `events:write`. Limits: 10/s, 150/m. Caps: 1,000 rows, 5,000,000 bytes, 100,000 bytes per string.
 
         Example::
 
@@ -397,13 +391,12 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_delete_catalog_categories` for any number of rows.
 
-        Jobs are followed to their end with `get_bulk_delete_categories_job`, and their errors are traced back to
+        Jobs are polled with `get_bulk_delete_categories_job` until they finish, and their errors are traced back to
         rows.
 
         Rows with the same `id` are sent one after the other.
 
-        Scopes: `catalogs:write`. Limits: 75/s, 750/m. A request has at most 100 rows, 5,000,000 bytes, 500 jobs
-        under way.
+        Scopes: `catalogs:write`. Limits: 75/s, 750/m. Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Example::
 
@@ -437,13 +430,12 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_delete_catalog_items` for any number of rows.
 
-        Jobs are followed to their end with `get_bulk_delete_catalog_items_job`, and their errors are traced back to
-        rows.
+        Jobs are polled with `get_bulk_delete_catalog_items_job` until they finish, and their errors are traced back
+        to rows.
 
         Rows with the same `id` are sent one after the other.
 
-        Scopes: `catalogs:write`. Limits: 75/s, 750/m. A request has at most 100 rows, 5,000,000 bytes, 500 jobs
-        under way.
+        Scopes: `catalogs:write`. Limits: 75/s, 750/m. Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Example::
 
@@ -475,13 +467,12 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_delete_catalog_variants` for any number of rows.
 
-        Jobs are followed to their end with `get_bulk_delete_variants_job`, and their errors are traced back to
+        Jobs are polled with `get_bulk_delete_variants_job` until they finish, and their errors are traced back to
         rows.
 
         Rows with the same `id` are sent one after the other.
 
-        Scopes: `catalogs:write`. Limits: 75/s, 750/m. A request has at most 100 rows, 5,000,000 bytes, 500 jobs
-        under way.
+        Scopes: `catalogs:write`. Limits: 75/s, 750/m. Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Example::
 
@@ -515,9 +506,9 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_delete_object_records` for any number of rows.
 
-        There is no job to look at: rows count as succeeded when Klaviyo has accepted them.
+        There is no job to poll: rows count as succeeded once Klaviyo has accepted them.
 
-        Scopes: `custom-objects:write`. Limits: 3/s, 60/m. A request has at most 500 rows, 5,000,000 bytes.
+        Scopes: `custom-objects:write`. Limits: 3/s, 60/m. Caps: 500 rows, 5,000,000 bytes.
 
         Example::
 
@@ -550,13 +541,13 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_import_profiles` for any number of rows.
 
-        Jobs are followed to their end with `get_bulk_import_profiles_job`, and their errors are traced back to
+        Jobs are polled with `get_bulk_import_profiles_job` until they finish, and their errors are traced back to
         rows.
 
         Rows that agree in one of `id`, `email`, `phone_number`, `external_id` are sent one after the other.
 
-        Scopes: `lists:write`, `profiles:write`. Limits: 10/s, 150/m. A request has at most 10,000 rows, 5,000,000
-        bytes, 100,000 bytes a row.
+        Scopes: `lists:write`, `profiles:write`. Limits: 10/s, 150/m. Caps: 10,000 rows, 5,000,000 bytes, 100,000
+        bytes per row.
 
         Example::
 
@@ -593,12 +584,11 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_subscribe_profiles` for any number of rows.
 
-        There is no job to look at: rows count as succeeded when Klaviyo has accepted them.
+        There is no job to poll: rows count as succeeded once Klaviyo has accepted them.
 
         Rows that agree in one of `id`, `email`, `phone_number` are sent one after the other.
 
-        Scopes: `lists:write`, `profiles:write`, `subscriptions:write`. Limits: 75/s, 750/m. A request has at most
-        1,000 rows.
+        Scopes: `lists:write`, `profiles:write`, `subscriptions:write`. Limits: 75/s, 750/m. Caps: 1,000 rows.
 
         Example::
 
@@ -645,14 +635,14 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_suppress_profiles` for any number of rows.
 
-        Give exactly one of `rows` and `list` for all who are in one, or `segment` for all who are in one.
+        Pass exactly one of `rows` and `list` for everyone in it, or `segment` for everyone in it.
 
-        Jobs are followed to their end with `get_bulk_suppress_profiles_job`, and their errors are traced back to
+        Jobs are polled with `get_bulk_suppress_profiles_job` until they finish, and their errors are traced back to
         rows.
 
         Rows with the same `email` are sent one after the other.
 
-        Scopes: `profiles:write`, `subscriptions:write`. Limits: 75/s, 750/m. A request has at most 100 rows.
+        Scopes: `profiles:write`, `subscriptions:write`. Limits: 75/s, 750/m. Caps: 100 rows.
 
         Example::
 
@@ -686,15 +676,14 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_unsubscribe_profiles` for any number of rows.
 
-        **Whoever is not in the list is unsubscribed from everything**, as is everybody where no list is given; that
-        is only done with `confirm_global=True`.
+        **Anyone who is not on the list is unsubscribed from everything.** Without a list that applies to all rows,
+        and requires `confirm_global=True`.
 
-        There is no job to look at: rows count as succeeded when Klaviyo has accepted them.
+        There is no job to poll: rows count as succeeded once Klaviyo has accepted them.
 
         Rows that agree in one of `email`, `phone_number` are sent one after the other.
 
-        Scopes: `lists:write`, `profiles:write`, `subscriptions:write`. Limits: 75/s, 750/m. A request has at most
-        100 rows.
+        Scopes: `lists:write`, `profiles:write`, `subscriptions:write`. Limits: 75/s, 750/m. Caps: 100 rows.
 
         Example::
 
@@ -741,14 +730,14 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_unsuppress_profiles` for any number of rows.
 
-        Give exactly one of `rows` and `list` for all who are in one, or `segment` for all who are in one.
+        Pass exactly one of `rows` and `list` for everyone in it, or `segment` for everyone in it.
 
-        Jobs are followed to their end with `get_bulk_unsuppress_profiles_job`, and their errors are traced back to
-        rows.
+        Jobs are polled with `get_bulk_unsuppress_profiles_job` until they finish, and their errors are traced back
+        to rows.
 
         Rows with the same `email` are sent one after the other.
 
-        Scopes: `subscriptions:write`. Limits: 75/s, 750/m. A request has at most 100 rows.
+        Scopes: `subscriptions:write`. Limits: 75/s, 750/m. Caps: 100 rows.
 
         Example::
 
@@ -780,13 +769,12 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_update_catalog_categories` for any number of rows.
 
-        Jobs are followed to their end with `get_bulk_update_categories_job`, and their errors are traced back to
+        Jobs are polled with `get_bulk_update_categories_job` until they finish, and their errors are traced back to
         rows.
 
         Rows with the same `id` are sent one after the other.
 
-        Scopes: `catalogs:write`. Limits: 75/s, 750/m. A request has at most 100 rows, 5,000,000 bytes, 500 jobs
-        under way.
+        Scopes: `catalogs:write`. Limits: 75/s, 750/m. Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Example::
 
@@ -826,13 +814,12 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_update_catalog_items` for any number of rows.
 
-        Jobs are followed to their end with `get_bulk_update_catalog_items_job`, and their errors are traced back to
-        rows.
+        Jobs are polled with `get_bulk_update_catalog_items_job` until they finish, and their errors are traced back
+        to rows.
 
         Rows with the same `id` are sent one after the other.
 
-        Scopes: `catalogs:write`. Limits: 75/s, 750/m. A request has at most 100 rows, 5,000,000 bytes, 500 jobs
-        under way.
+        Scopes: `catalogs:write`. Limits: 75/s, 750/m. Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Example::
 
@@ -873,13 +860,12 @@ class BulkMethods(Namespace):
     ) -> Report:
         """`bulk_update_catalog_variants` for any number of rows.
 
-        Jobs are followed to their end with `get_bulk_update_variants_job`, and their errors are traced back to
+        Jobs are polled with `get_bulk_update_variants_job` until they finish, and their errors are traced back to
         rows.
 
         Rows with the same `id` are sent one after the other.
 
-        Scopes: `catalogs:write`. Limits: 75/s, 750/m. A request has at most 100 rows, 5,000,000 bytes, 500 jobs
-        under way.
+        Scopes: `catalogs:write`. Limits: 75/s, 750/m. Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Example::
 

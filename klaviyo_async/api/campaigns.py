@@ -593,7 +593,7 @@ class Campaigns(Namespace):
         (greater-or-equal, greater-than, less-or-equal, less-than), `updated_at` (greater-or-equal, greater-than,
         less-or-equal, less-than).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Required: `filter` with a condition on `messages.channel`.
 

@@ -261,7 +261,7 @@ class Catalogs(Namespace):
 
         Scopes: `catalogs:write`. Limits: 75/s, 750/m.
 
-        Caps: 100 rows, 5,000,000 bytes, 500 jobs under way.
+        Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Required: `categories` (each with `external_id`, `name`).
 
@@ -324,7 +324,7 @@ class Catalogs(Namespace):
 
         Scopes: `catalogs:write`. Limits: 75/s, 750/m.
 
-        Caps: 100 rows, 5,000,000 bytes, 500 jobs under way.
+        Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Required: `items` (each with `external_id`, `title`, `description`, `url`).
 
@@ -391,7 +391,7 @@ class Catalogs(Namespace):
 
         Scopes: `catalogs:write`. Limits: 75/s, 750/m.
 
-        Caps: 100 rows, 5,000,000 bytes, 500 jobs under way.
+        Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Required: `variants` (each with `external_id`, `title`, `description`, `sku`, `inventory_quantity`, `price`,
         `url`, `item`).
@@ -462,7 +462,7 @@ class Catalogs(Namespace):
 
         Scopes: `catalogs:write`. Limits: 75/s, 750/m.
 
-        Caps: 100 rows, 5,000,000 bytes, 500 jobs under way.
+        Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Required: `categories` (each with `id`).
 
@@ -519,7 +519,7 @@ class Catalogs(Namespace):
 
         Scopes: `catalogs:write`. Limits: 75/s, 750/m.
 
-        Caps: 100 rows, 5,000,000 bytes, 500 jobs under way.
+        Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Required: `items` (each with `id`).
 
@@ -576,7 +576,7 @@ class Catalogs(Namespace):
 
         Scopes: `catalogs:write`. Limits: 75/s, 750/m.
 
-        Caps: 100 rows, 5,000,000 bytes, 500 jobs under way.
+        Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Required: `variants` (each with `id`).
 
@@ -633,7 +633,7 @@ class Catalogs(Namespace):
 
         Scopes: `catalogs:write`. Limits: 75/s, 750/m.
 
-        Caps: 100 rows, 5,000,000 bytes, 500 jobs under way.
+        Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Required: `categories` (each with `id`).
 
@@ -696,7 +696,7 @@ class Catalogs(Namespace):
 
         Scopes: `catalogs:write`. Limits: 75/s, 750/m.
 
-        Caps: 100 rows, 5,000,000 bytes, 500 jobs under way.
+        Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Required: `items` (each with `id`).
 
@@ -760,7 +760,7 @@ class Catalogs(Namespace):
 
         Scopes: `catalogs:write`. Limits: 75/s, 750/m.
 
-        Caps: 100 rows, 5,000,000 bytes, 500 jobs under way.
+        Caps: 100 rows, 5,000,000 bytes, 500 jobs in progress.
 
         Required: `variants` (each with `id`).
 
@@ -1220,7 +1220,7 @@ class Catalogs(Namespace):
 
         Filters: `status` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1281,7 +1281,7 @@ class Catalogs(Namespace):
 
         Filters: `status` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1342,7 +1342,7 @@ class Catalogs(Namespace):
 
         Filters: `status` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1399,7 +1399,7 @@ class Catalogs(Namespace):
 
         Filters: `status` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1456,7 +1456,7 @@ class Catalogs(Namespace):
 
         Filters: `status` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1513,7 +1513,7 @@ class Catalogs(Namespace):
 
         Filters: `status` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1574,7 +1574,7 @@ class Catalogs(Namespace):
 
         Filters: `status` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1635,7 +1635,7 @@ class Catalogs(Namespace):
 
         Filters: `status` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1696,7 +1696,7 @@ class Catalogs(Namespace):
 
         Filters: `status` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1732,7 +1732,7 @@ class Catalogs(Namespace):
 
         Filters: `ids` (any), `item.id` (equals), `name` (contains).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1816,7 +1816,7 @@ class Catalogs(Namespace):
 
         Filters: `ids` (any), `category.id` (equals), `title` (contains), `published` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1882,7 +1882,7 @@ class Catalogs(Namespace):
 
         Filters: `ids` (any), `item.id` (equals), `sku` (equals), `title` (contains), `published` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1921,7 +1921,7 @@ class Catalogs(Namespace):
 
         Filters: `ids` (any), `item.id` (equals), `name` (contains).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1960,7 +1960,7 @@ class Catalogs(Namespace):
 
         Filters: `ids` (any), `item.id` (equals), `name` (contains).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -1999,7 +1999,7 @@ class Catalogs(Namespace):
 
         Filters: `ids` (any), `category.id` (equals), `title` (contains), `published` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -2040,7 +2040,7 @@ class Catalogs(Namespace):
 
         Filters: `ids` (any), `category.id` (equals), `title` (contains), `published` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -2086,7 +2086,7 @@ class Catalogs(Namespace):
 
         Filters: `ids` (any), `item.id` (equals), `sku` (equals), `title` (contains), `published` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -2126,7 +2126,7 @@ class Catalogs(Namespace):
 
         Filters: `ids` (any), `item.id` (equals), `sku` (equals), `title` (contains), `published` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 

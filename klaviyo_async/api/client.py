@@ -112,11 +112,11 @@ class Client(Namespace):
 
         `POST /client/event-bulk-create`
 
-        Client-side: carries `company_id`, never the private key. Scopes: `events:write`. Limits: 10/s, 150/m.
+        Client-side: sends `company_id`, never the private key. Scopes: `events:write`. Limits: 10/s, 150/m.
 
-        Caps: 1,000 rows, 5,000,000 bytes, 100,000 bytes a string.
+        Caps: 1,000 rows, 5,000,000 bytes, 100,000 bytes per string.
 
-        Required: `profile`, `events` (each with `properties`, `metric`), `company_id`, here or of the client.
+        Required: `profile`, `events` (each with `properties`, `metric`), `company_id` (here or on the client).
 
         Example::
 
@@ -180,10 +180,10 @@ class Client(Namespace):
 
         `POST /client/back-in-stock-subscriptions`
 
-        Client-side: carries `company_id`, never the private key. Scopes: `catalogs:write`, `profiles:write`.
-        Limits: 350/s, 3500/m.
+        Client-side: sends `company_id`, never the private key. Scopes: `catalogs:write`, `profiles:write`. Limits:
+        350/s, 3500/m.
 
-        Required: `channels`, `profile`, `variant`, `company_id`, here or of the client.
+        Required: `channels`, `profile`, `variant`, `company_id` (here or on the client).
 
         Example::
 
@@ -251,11 +251,11 @@ class Client(Namespace):
 
         `POST /client/events`
 
-        Client-side: carries `company_id`, never the private key. Scopes: `events:write`. Limits: 350/s, 3500/m.
+        Client-side: sends `company_id`, never the private key. Scopes: `events:write`. Limits: 350/s, 3500/m.
 
-        Caps: 5,000,000 bytes, 100,000 bytes a string.
+        Caps: 5,000,000 bytes, 100,000 bytes per string.
 
-        Required: `properties`, `metric` (with `name`), `profile`, `company_id`, here or of the client.
+        Required: `properties`, `metric` (with `name`), `profile`, `company_id` (here or on the client).
 
         Example::
 
@@ -350,9 +350,9 @@ class Client(Namespace):
 
         `POST /client/profiles`
 
-        Client-side: carries `company_id`, never the private key. Scopes: `profiles:write`. Limits: 350/s, 3500/m.
+        Client-side: sends `company_id`, never the private key. Scopes: `profiles:write`. Limits: 350/s, 3500/m.
 
-        Required: `company_id`, here or of the client.
+        Required: `company_id` (here or on the client).
 
         Example::
 
@@ -441,9 +441,9 @@ class Client(Namespace):
 
         `POST /client/push-tokens`
 
-        Client-side: carries `company_id`, never the private key. Limits: 150/s, 1400/m.
+        Client-side: sends `company_id`, never the private key. Limits: 150/s, 1400/m.
 
-        Required: `token`, `platform`, `vendor`, `profile`, `company_id`, here or of the client.
+        Required: `token`, `platform`, `vendor`, `profile`, `company_id` (here or on the client).
 
         Example::
 
@@ -551,9 +551,9 @@ class Client(Namespace):
 
         `POST /client/reviews`
 
-        Client-side: carries `company_id`, never the private key. Limits: 10/s, 150/m.
+        Client-side: sends `company_id`, never the private key. Limits: 10/s, 150/m.
 
-        Required: `review_type`, `email`, `author`, `content`, `company_id`, here or of the client.
+        Required: `review_type`, `email`, `author`, `content`, `company_id` (here or on the client).
 
         Example::
 
@@ -633,10 +633,9 @@ class Client(Namespace):
 
         `POST /client/subscriptions`
 
-        Client-side: carries `company_id`, never the private key. Scopes: `subscriptions:write`. Limits: 350/s,
-        750/m.
+        Client-side: sends `company_id`, never the private key. Scopes: `subscriptions:write`. Limits: 350/s, 750/m.
 
-        Required: `profile`, `list`, `company_id`, here or of the client.
+        Required: `profile`, `list`, `company_id` (here or on the client).
 
         Example::
 
@@ -672,13 +671,13 @@ class Client(Namespace):
 
         `GET /client/geofences`
 
-        Client-side: carries `company_id`, never the private key. Limits: 3/s, 60/m.
+        Client-side: sends `company_id`, never the private key. Limits: 3/s, 60/m.
 
         Filters: `lat` (equals), `lng` (equals).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
-        Required: `company_id`, here or of the client.
+        Required: `company_id` (here or on the client).
 
         Example::
 
@@ -712,7 +711,7 @@ class Client(Namespace):
 
         `GET /client/ip-allowlists/{id}`
 
-        Client-side: carries `company_id`, never the private key. Limits: 75/s, 750/m.
+        Client-side: sends `company_id`, never the private key. Limits: 75/s, 750/m.
 
         Example::
 
@@ -741,13 +740,13 @@ class Client(Namespace):
 
         `GET /client/review-values-reports`
 
-        Client-side: carries `company_id`, never the private key. Limits: 10/s, 150/m.
+        Client-side: sends `company_id`, never the private key. Limits: 10/s, 150/m.
 
         Filters: `product_external_ids` (equals, any).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
-        Required: `company_id`, here or of the client, `group_by`, `statistics`, `timeframe`.
+        Required: `company_id` (here or on the client), `group_by`, `statistics`, `timeframe`.
 
         Example::
 
@@ -794,16 +793,16 @@ class Client(Namespace):
 
         `GET /client/reviews`
 
-        Client-side: carries `company_id`, never the private key. Limits: 10/s, 150/m.
+        Client-side: sends `company_id`, never the private key. Limits: 10/s, 150/m.
 
         Filters: `status` (equals), `review_type` (equals), `rating` (equals, greater-or-equal, less-or-equal, any),
         `id` (equals, any), `content` (contains), `smart_quote` (has), `public_reply` (has), `verified` (equals),
         `incentivized` (equals), `edited` (equals), `media` (has), `created` (greater-or-equal, less-or-equal),
         `updated` (greater-or-equal, less-or-equal).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
-        Required: `company_id`, here or of the client.
+        Required: `company_id` (here or on the client).
 
         Example::
 
@@ -866,9 +865,9 @@ class Client(Namespace):
 
         `POST /client/push-token-unregister`
 
-        Client-side: carries `company_id`, never the private key. Limits: 10/s, 150/m.
+        Client-side: sends `company_id`, never the private key. Limits: 10/s, 150/m.
 
-        Required: `token`, `platform`, `profile`, `company_id`, here or of the client.
+        Required: `token`, `platform`, `profile`, `company_id` (here or on the client).
 
         Example::
 

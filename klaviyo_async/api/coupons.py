@@ -108,7 +108,7 @@ class Coupons(Namespace):
 
         Scopes: `coupon-codes:write`. Limits: 75/s, 750/m.
 
-        Caps: 1,000 rows, 100 jobs under way.
+        Caps: 1,000 rows, 100 jobs in progress.
 
         Required: `coupon_codes` (each with `unique_code`, `coupon`).
 
@@ -301,7 +301,7 @@ class Coupons(Namespace):
 
         Filters: `status` (equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -409,7 +409,7 @@ class Coupons(Namespace):
         Filters: `expires_at` (greater-or-equal, greater-than, less-or-equal, less-than), `status` (equals),
         `coupon.id` (any, equals), `profile.id` (any, equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -446,7 +446,7 @@ class Coupons(Namespace):
         Filters: `expires_at` (greater-or-equal, greater-than, less-or-equal, less-than), `status` (equals),
         `coupon.id` (any, equals), `profile.id` (any, equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Required: `filter` with a condition on `coupon.id` or `profile.id`.
 
@@ -491,7 +491,7 @@ class Coupons(Namespace):
         Filters: `expires_at` (greater-or-equal, greater-than, less-or-equal, less-than), `status` (equals),
         `coupon.id` (any, equals), `profile.id` (any, equals).
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 
@@ -563,7 +563,7 @@ class Coupons(Namespace):
 
         Scopes: `coupons:read`. Limits: 75/s, 750/m.
 
-        Records on a page: 100 by default, at most 100.
+        Page size: 100 by default, at most 100.
 
         Example::
 

@@ -154,7 +154,7 @@ class CustomObjects(Namespace):
 
         Scopes: `custom-objects:write`. Limits: 3/s, 15/m.
 
-        Caps: 500 rows, 4,000,000 bytes, 512,000 bytes a row.
+        Caps: 500 rows, 4,000,000 bytes, 512,000 bytes per row.
 
         Example::
 
@@ -316,7 +316,7 @@ class CustomObjects(Namespace):
 
         Scopes: `custom-objects:write`. Limits: 75/s, 750/m.
 
-        Caps: 512,000 bytes a row.
+        Caps: 512,000 bytes per row.
 
         Required: `data_source_record` (with `record`).
 
@@ -700,7 +700,7 @@ class CustomObjects(Namespace):
 
         Scopes: `custom-objects:read`. Limits: 3/s, 60/m.
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -773,7 +773,7 @@ class CustomObjects(Namespace):
         Filters: `record_id` (equals), `status` (equals, any), `event_type` (equals, any), `timestamp`
         (greater-or-equal, less-than).
 
-        Records on a page: 50 by default, at most 50.
+        Page size: 50 by default, at most 50.
 
         Example::
 
@@ -810,7 +810,7 @@ class CustomObjects(Namespace):
         Filters: `record_id` (equals), `status` (equals, any), `event_type` (equals, any), `timestamp`
         (greater-or-equal, less-than).
 
-        Records on a page: 50 by default, at most 50.
+        Page size: 50 by default, at most 50.
 
         Example::
 
@@ -1019,7 +1019,7 @@ class CustomObjects(Namespace):
 
         Scopes: `custom-objects:read`. Limits: 3/s, 60/m.
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -1052,7 +1052,7 @@ class CustomObjects(Namespace):
 
         Scopes: `custom-objects:read`. Limits: 3/s, 60/m.
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 

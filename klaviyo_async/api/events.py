@@ -85,7 +85,7 @@ class Events(Namespace):
 
         Scopes: `events:write`. Limits: 10/s, 150/m.
 
-        Caps: 1,000 rows, 5,000,000 bytes, 100,000 bytes a string.
+        Caps: 1,000 rows, 5,000,000 bytes, 100,000 bytes per string.
 
         Required: `events_bulk_create` (each with `profile`, `events`).
 
@@ -158,7 +158,7 @@ class Events(Namespace):
 
         Scopes: `events:write`. Limits: 350/s, 3500/m.
 
-        Caps: 5,000,000 bytes, 100,000 bytes a string.
+        Caps: 5,000,000 bytes, 100,000 bytes per string.
 
         Required: `properties`, `metric` (with `name`), `profile`.
 
@@ -237,7 +237,7 @@ class Events(Namespace):
         (greater-or-equal, greater-than, less-or-equal, less-than), `timestamp` (greater-or-equal, greater-than,
         less-or-equal, less-than).
 
-        Records on a page: 200 by default, at most 1000.
+        Page size: 200 by default, at most 1000.
 
         Example::
 

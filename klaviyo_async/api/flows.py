@@ -283,7 +283,7 @@ class Flows(Namespace):
         greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal,
         less-than).
 
-        Records on a page: 50 by default, at most 50.
+        Page size: 50 by default, at most 50.
 
         Example::
 
@@ -322,7 +322,7 @@ class Flows(Namespace):
         greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal,
         less-than).
 
-        Records on a page: 50 by default, at most 50.
+        Page size: 50 by default, at most 50.
 
         Example::
 
@@ -413,7 +413,7 @@ class Flows(Namespace):
         greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal,
         less-than).
 
-        Records on a page: 50 by default, at most 50.
+        Page size: 50 by default, at most 50.
 
         Example::
 
@@ -516,7 +516,7 @@ class Flows(Namespace):
         (equals), `created` (equals, greater-or-equal, greater-than, less-or-equal, less-than), `updated` (equals,
         greater-or-equal, greater-than, less-or-equal, less-than), `trigger_type` (equals).
 
-        Records on a page: 50 by default, at most 50.
+        Page size: 50 by default, at most 50.
 
         Example::
 
@@ -559,7 +559,7 @@ class Flows(Namespace):
         greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal,
         less-than).
 
-        Records on a page: 50 by default, at most 50.
+        Page size: 50 by default, at most 50.
 
         Example::
 

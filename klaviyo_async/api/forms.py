@@ -235,7 +235,7 @@ class Forms(Namespace):
         (greater-or-equal, greater-than, less-or-equal, less-than), `created_at` (greater-or-equal, greater-than,
         less-or-equal, less-than), `status` (equals).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -272,7 +272,7 @@ class Forms(Namespace):
         Filters: `form_type` (equals, any), `status` (equals), `updated_at` (greater-or-equal, greater-than,
         less-or-equal, less-than), `created_at` (greater-or-equal, greater-than, less-or-equal, less-than).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -310,7 +310,7 @@ class Forms(Namespace):
         Filters: `form_type` (equals, any), `status` (equals), `updated_at` (greater-or-equal, greater-than,
         less-or-equal, less-than), `created_at` (greater-or-equal, greater-than, less-or-equal, less-than).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 

@@ -87,7 +87,7 @@ class Images(Namespace):
         `format` (equals, any), `name` (contains, ends-with, equals, starts-with, any), `size` (greater-or-equal,
         greater-than, less-or-equal, less-than), `hidden` (equals, any).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -172,7 +172,7 @@ class Images(Namespace):
 
         Scopes: `images:write`. Limits: 3/s, 100/m, 500/d.
 
-        Caps: 5,000,000 bytes a row.
+        Caps: 5,000,000 bytes per row.
 
         Required: `file`.
 

@@ -239,7 +239,7 @@ class Lists(Namespace):
 
         Filters: `name` (any, equals), `id` (equals, any), `created` (greater-than), `updated` (greater-than).
 
-        Records on a page: 10 by default, at most 10.
+        Page size: 10 by default, at most 10.
 
         Example::
 
@@ -283,7 +283,7 @@ class Lists(Namespace):
         Filters: `email` (any, equals), `phone_number` (any, equals), `push_token` (any, equals), `_kx` (equals),
         `joined_group_at` (greater-or-equal, greater-than, less-or-equal, less-than).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -323,7 +323,7 @@ class Lists(Namespace):
         Filters: `email` (any, equals), `phone_number` (any, equals), `push_token` (any, equals), `_kx` (equals),
         `joined_group_at` (greater-or-equal, greater-than, less-or-equal, less-than).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 

@@ -518,7 +518,7 @@ class Metrics(Namespace):
 
         Filters: `integration.name` (equals), `integration.category` (equals).
 
-        Records on a page: 200 by default, at most 200.
+        Page size: 200 by default, at most 200.
 
         Example::
 
@@ -656,7 +656,7 @@ class Metrics(Namespace):
 
         Scopes: `metrics:read`. Limits: 3/s, 60/m.
 
-        Records on a page: 500 by default, at least 500.
+        Page size: 500 by default, at least 500.
 
         Required: `metric_id`, `measurements`, `filter`.
 

@@ -185,7 +185,7 @@ class Profiles(Namespace):
 
         Scopes: `lists:write`, `profiles:write`. Limits: 10/s, 150/m.
 
-        Caps: 10,000 rows, 5,000,000 bytes, 100,000 bytes a row.
+        Caps: 10,000 rows, 5,000,000 bytes, 100,000 bytes per row.
 
         Required: `profiles`.
 
@@ -795,7 +795,7 @@ class Profiles(Namespace):
 
         Filters: `status` (equals, any).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -1022,7 +1022,7 @@ class Profiles(Namespace):
 
         Scopes: `profiles:read`. Limits: 10/s, 150/m.
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -1208,7 +1208,7 @@ class Profiles(Namespace):
 
         Scopes: `profiles:read`. Limits: 10/s, 150/m.
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -1252,7 +1252,7 @@ class Profiles(Namespace):
         `subscriptions.email.marketing.suppression.timestamp` (greater-or-equal, greater-than, less-or-equal,
         less-than).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -1295,7 +1295,7 @@ class Profiles(Namespace):
         Scopes: `profiles:read`. Limits: 10/s, 150/m. With `additional-fields[profile]=predictive_analytics` also
         10/s, 150/m.
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -1376,7 +1376,7 @@ class Profiles(Namespace):
 
         Filters: `id` (equals), `profile.id` (equals), `enablement_status` (equals), `platform` (equals).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 

@@ -99,7 +99,7 @@ class Reviews(Namespace):
         any), `id` (equals, any), `item.id` (equals, any), `content` (contains), `status` (equals), `review_type`
         (equals), `verified` (equals).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 

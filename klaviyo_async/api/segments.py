@@ -204,7 +204,7 @@ class Segments(Namespace):
         Filters: `profile_id` (any, equals), `email` (any, equals), `phone_number` (any, equals), `push_token` (any,
         equals), `_kx` (equals), `joined_group_at` (greater-or-equal, greater-than, less-or-equal, less-than).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -244,7 +244,7 @@ class Segments(Namespace):
         Filters: `profile_id` (any, equals), `email` (any, equals), `phone_number` (any, equals), `push_token` (any,
         equals), `_kx` (equals), `joined_group_at` (greater-or-equal, greater-than, less-or-equal, less-than).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -318,7 +318,7 @@ class Segments(Namespace):
         Filters: `name` (any, equals), `id` (equals, any), `created` (greater-than), `updated` (greater-than),
         `is_active` (equals, any), `is_starred` (equals).
 
-        Records on a page: 10 by default, at most 10.
+        Page size: 10 by default, at most 10.
 
         Example::
 

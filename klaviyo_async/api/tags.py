@@ -379,7 +379,7 @@ class Tags(Namespace):
 
         Filters: `name` (contains, ends-with, equals, starts-with), `exclusive` (equals), `default` (equals).
 
-        Records on a page: 25 by default, at most 25.
+        Page size: 25 by default, at most 25.
 
         Example::
 
@@ -434,7 +434,7 @@ class Tags(Namespace):
 
         Filters: `name` (contains, ends-with, equals, starts-with).
 
-        Records on a page: 50 by default, at most 50.
+        Page size: 50 by default, at most 50.
 
         Example::
 

@@ -341,7 +341,7 @@ class Templates(Namespace):
         less-than), `updated` (greater-or-equal, greater-than, less-or-equal, less-than), `definition.content_type`
         (equals), `definition.type` (equals).
 
-        Records on a page: 20 by default, at most 100.
+        Page size: 20 by default, at most 100.
 
         Example::
 
@@ -407,7 +407,7 @@ class Templates(Namespace):
         greater-than, less-or-equal, less-than), `updated` (equals, greater-or-equal, greater-than, less-or-equal,
         less-than).
 
-        Records on a page: 10 by default, at most 10.
+        Page size: 10 by default, at most 10.
 
         Example::
 

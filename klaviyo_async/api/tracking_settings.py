@@ -79,7 +79,7 @@ class TrackingSettings(Namespace):
 
         Scopes: `tracking-settings:read`. Limits: 10/s, 150/m.
 
-        Records on a page: 1 by default, at most 1.
+        Page size: 1 by default, at most 1.
 
         Example::
 

@@ -158,7 +158,7 @@ class WebFeeds(Namespace):
         Filters: `name` (contains, equals, any), `created` (greater-or-equal, greater-than, less-or-equal,
         less-than), `updated` (greater-or-equal, greater-than, less-or-equal, less-than).
 
-        Records on a page: 5 by default, at most 20.
+        Page size: 5 by default, at most 20.
 
         Example::
 

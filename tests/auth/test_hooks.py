@@ -146,7 +146,7 @@ async def test_load_tokens_cannot_use_the_client(fake: FakeKlaviyo) -> None:
         await klaviyo.accounts.get_accounts()
 
     async with asyncio.timeout(5), client(fake, oauth(fake, load_tokens=load)) as klaviyo:
-        with pytest.raises(ConfigurationError, match="load_tokens called Klaviyo with the very credential"):
+        with pytest.raises(ConfigurationError, match="load_tokens called Klaviyo with the credential"):
             await klaviyo.profiles.get_profiles()
 
 

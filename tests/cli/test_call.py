@@ -136,7 +136,7 @@ def test_an_upload(run: Commands, fake: FakeKlaviyo, tmp_path: Path) -> None:
         (["get_profiles", "--fields", "id"], "name the type too"),
         (["get_profiles", "--body", "{}"], "takes no body"),
         (["get_profile", "x", "--all"], "return a list"),
-        (["get_accounts", "--sort", "name"], "takes no --sort"),
+        (["get_accounts", "--sort", "name"], "has no --sort"),
         (["create_profile"], "needs a body: give --body, or --param for its parts: email"),
         (["create_profile", "--body", '{"data": '], "this is not JSON"),
         (["create_profile", "--body", "@/nowhere/at/all"], "No such file"),

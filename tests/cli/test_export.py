@@ -98,11 +98,11 @@ def test_only_what_is_new(run: Commands, full: FakeKlaviyo, tmp_path: Path) -> N
         (["get_account", "--out", "x.csv"], "return a list"),
         (["get_events"], "Missing option '--out'"),
         (["get_events", "--out", "x.xls"], ".parquet"),
-        (["get_events", "--out", "x.csv", "--since", "yesterday"], "no time"),
+        (["get_events", "--out", "x.csv", "--since", "yesterday"], "not a time"),
         (["get_events", "--out", "x.csv", "--split-on", "datetim"], "did you mean 'datetime'"),
         (["get_events", "--out", "x.csv", "--filter", 'equals(metrik,"x")'], "metric_id"),
         (["get_profiles_for_list", "--out", "x.csv"], "path arguments ID"),
-        (["get_events", "--out", "x.csv", "--additional-fields", "event=x"], "takes no --additional-fields"),
+        (["get_events", "--out", "x.csv", "--additional-fields", "event=x"], "has no --additional-fields"),
     ],
 )
 def test_wrong_use(

@@ -85,7 +85,7 @@ def test_operations_that_all_need_all_components(tmp_path: Path, monkeypatch: py
 def test_statuses_that_are_none(status: str, tmp_path: Path) -> None:
     spec = rich()
     spec["paths"]["/api/notes"]["get"]["responses"][status] = {"description": ""}
-    with pytest.raises(CodegenError, match=f"responds with '{status}', which is no status"):
+    with pytest.raises(CodegenError, match=f"responds with '{status}', which is not a status"):
         take(spec, tmp_path)
 
 

@@ -87,11 +87,11 @@ def test_overrides_that_no_longer_fit_are_told_by_the_import_and_refused_by_chec
     ("arguments", "message"),
     [
         (["import", "gone.json", "--revision", REVISION], "gone.json: there is no such file"),
-        (["import", "gone.json", "--revision", "soon"], "'soon' is no revision"),
+        (["import", "gone.json", "--revision", "soon"], "'soon' is not a revision"),
         (["diff", "2020-01-01", REVISION], "neither a revision"),
         (["fetch", "--revision", REVISION, "--url", "file:///etc"], "only https and http"),
         (["fetch", "--revision", REVISION, "--from", "gone"], "gone: there is no such file"),
-        (["fetch", "--revision", "x"], "no revision"),
+        (["fetch", "--revision", "x"], "not a revision"),
     ],
 )
 def test_refusals_are_one_line_and_exit_2(arguments: list[str], message: str) -> None:
@@ -109,7 +109,7 @@ def test_bad_usage_exits_2() -> None:
     assert run("paint").returncode == 2
     for seconds in ("0", "soon", "inf", "nan"):
         done = run("fetch", "--revision", REVISION, "--timeout", seconds)
-        assert (done.returncode, "is no number of seconds" in done.stderr) == (2, True)
+        assert (done.returncode, "is not a number of seconds" in done.stderr) == (2, True)
 
 
 def test_a_report_that_cannot_be_written(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -155,9 +155,9 @@ def test_generate_takes_away_what_it_wrote_before_and_nothing_else(small: Path) 
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (["--package", "not-a-name"], "no name for a package"),
-        (["--package", "../up"], "no name for a package"),
-        (["--revision", "2020-01-01"], "no specs of this revision"),
+        (["--package", "not-a-name"], "not a valid package name"),
+        (["--package", "../up"], "not a valid package name"),
+        (["--revision", "2020-01-01"], "no specs for this revision"),
         (["--specs", "nowhere"], "no specs"),
     ],
 )

@@ -173,7 +173,7 @@ def test_another_revision_than_asked_for(
 ) -> None:
     server.put("/main/openapi/stable.json", document, version=LATER)
     assert fetch(server.url, tmp_path / "specs") == 2
-    assert f"main/openapi/stable.json at /info/version: the document is of revision {LATER}" in capsys.readouterr().err
+    assert f"main/openapi/stable.json at /info/version: the document is for revision {LATER}" in capsys.readouterr().err
     assert not (tmp_path / "specs").exists()
 
 

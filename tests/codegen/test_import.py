@@ -300,7 +300,7 @@ def test_a_byte_order_mark_is_no_problem(document: dict[str, Any], tmp_path: Pat
 
 @pytest.mark.parametrize("revision", ["2027-01-15", "2026-04-15.pre", "2025-04-15"])
 def test_a_document_of_another_revision_is_refused(document: dict[str, Any], tmp_path: Path, revision: str) -> None:
-    with pytest.raises(CodegenError, match=f"is of revision 2026-04-15, not {revision}") as caught:
+    with pytest.raises(CodegenError, match=f"is for revision 2026-04-15, not {revision}") as caught:
         import_documents(write(tmp_path / "a.json", document), revision, tmp_path / "specs")
     assert caught.value.place == "/info/version"
     assert not (tmp_path / "specs").exists()
@@ -316,9 +316,9 @@ def test_a_beta_may_still_call_itself_what_it_was_a_few_weeks_before(
     source = write(tmp_path / "a.json", document)
     if good:
         report = import_documents(source, "2026-04-15.pre", tmp_path / "specs")
-        assert report.notes[0].endswith("calls itself '2026-03-20.pre', imported as 2026-04-15.pre")
+        assert report.notes[0].endswith("is labelled '2026-03-20.pre', imported as 2026-04-15.pre")
     else:
-        with pytest.raises(CodegenError, match="is of revision"):
+        with pytest.raises(CodegenError, match="is for revision"):
             import_documents(source, "2026-04-15.pre", tmp_path / "specs")
 
 
@@ -338,7 +338,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(document: dict[str, An
     mine = tmp_path / "specs" / REVISION / "notes.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine", encoding="utf-8")
-    with pytest.raises(CodegenError, match=r"notes\.txt.*is no spec"):
+    with pytest.raises(CodegenError, match=r"notes\.txt.*is not a spec"):
         take(document, tmp_path)
     assert mine.read_text(encoding="utf-8") == "mine"
 
@@ -378,19 +378,19 @@ def _deep(levels: int) -> dict[str, Any]:
 
 
 HOSTILE: dict[str, tuple[Any, str]] = {
-    "path traversal": (lambda d: _op(d).update(operationId="../../etc/passwd"), "no operationId"),
-    "absolute path": (lambda d: _op(d).update(operationId="/tmp/x"), "no operationId"),
-    "code in a name": (lambda d: _op(d).update(operationId="x():\n  import os"), "no operationId"),
-    "a trailing line break": (lambda d: _op(d).update(operationId="update_note\n"), "no operationId"),
-    "a Python keyword": (lambda d: _op(d).update(operationId="import"), "no operationId"),
-    "upper case": (lambda d: _op(d).update(operationId="UpdateNote"), "no operationId"),
-    "a number for a name": (lambda d: _op(d).update(operationId=7), "no operationId"),
-    "a name too long": (lambda d: _op(d).update(operationId="a" * 300), "no operationId"),
+    "path traversal": (lambda d: _op(d).update(operationId="../../etc/passwd"), "not a valid operationId"),
+    "absolute path": (lambda d: _op(d).update(operationId="/tmp/x"), "not a valid operationId"),
+    "code in a name": (lambda d: _op(d).update(operationId="x():\n  import os"), "not a valid operationId"),
+    "a trailing line break": (lambda d: _op(d).update(operationId="update_note\n"), "not a valid operationId"),
+    "a Python keyword": (lambda d: _op(d).update(operationId="import"), "not a valid operationId"),
+    "upper case": (lambda d: _op(d).update(operationId="UpdateNote"), "not a valid operationId"),
+    "a number for a name": (lambda d: _op(d).update(operationId=7), "not a valid operationId"),
+    "a name too long": (lambda d: _op(d).update(operationId="a" * 300), "not a valid operationId"),
     "no operationId": (lambda d: _op(d).pop("operationId"), "has no operationId"),
     "a hostile alias": (lambda d: _op(d).update({"x-klaviyo-operation-aliases": ["a; b"]}), "no alias"),
     "a hostile tag": (lambda d: _op(d).update(tags=["../x"]), "needs a tag"),
     "no tag": (lambda d: _op(d).pop("tags"), "needs a tag"),
-    "a hostile component": (lambda d: _schemas(d).update({"../x": {"type": "string"}}), "no name for a component"),
+    "a hostile component": (lambda d: _schemas(d).update({"../x": {"type": "string"}}), "not a component name"),
     "a hostile path": (lambda d: d["paths"].update({'/a"b': {}}), "no path"),
     "wrong version": (lambda d: d.update(openapi="3.1.0"), "only 3.0.x"),
     "swagger": (lambda d: (d.pop("openapi"), d.update(swagger="2.0")), "only 3.0.x"),
@@ -404,12 +404,12 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "unresolvable": (lambda d: _schemas(d).update(Note={"$ref": "#/components/schemas/Gone"}), "doesn't have"),
     "another file": (lambda d: _schemas(d).update(Note={"$ref": "file:///etc/passwd"}), "doesn't have"),
     "another host": (lambda d: _schemas(d).update(Note={"$ref": "http://127.0.0.1/x.json"}), "doesn't have"),
-    "to itself": (lambda d: _schemas(d).update(Note={"$ref": "#/components/schemas/Note"}), "leads back to itself"),
+    "to itself": (lambda d: _schemas(d).update(Note={"$ref": "#/components/schemas/Note"}), "refers back to itself"),
     "in a circle": (
         lambda d: _schemas(d).update(
             Note={"oneOf": [{"$ref": "#/components/schemas/B"}]}, B={"allOf": [{"$ref": "#/components/schemas/Note"}]}
         ),
-        "leads back to itself: Note → B → Note",
+        "refers back to itself: Note → B → Note",
     ),
     "absurdly deep": (lambda d: _schemas(d).update(Note=_deep(400)), "nested deeper"),
     "a rate that is none": (lambda d: _op(d)["x-klaviyo-ratelimit"].update(burst="all of them"), "is 'all of them'"),
@@ -432,9 +432,9 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "reserved characters": (lambda d: _query(d).update(allowReserved=True), "allowReserved"),
     "two kinds of bodies": (
         lambda d: _body(d).update({"application/json": {"schema": {"type": "object"}}}),
-        "must take a body of one media type, takes application/json, application/vnd.api+json",
+        "must have a body with a single media type, has application/json, application/vnd.api+json",
     ),
-    "no kind of body": (lambda d: _body(d).clear(), "must take a body of one media type, takes none"),
+    "no kind of body": (lambda d: _body(d).clear(), "must have a body with a single media type, has none"),
     "a body of text": (
         lambda d: _op(d)["requestBody"].update(content={"text/plain": {"schema": {}}}),
         "takes text/plain",
@@ -448,7 +448,10 @@ HOSTILE: dict[str, tuple[Any, str]] = {
         lambda d: _answer(d)["content"].update({"application/json": {"schema": {"type": "object"}}}),
         "responds with one of application/json, application/vnd.api+json",
     ),
-    "success without a schema": (lambda d: _answer(d).update(content={"application/json": {}}), "JSON of no schema"),
+    "success without a schema": (
+        lambda d: _answer(d).update(content={"application/json": {}}),
+        "JSON without a schema",
+    ),
     "a bound that is none": (
         lambda d: _schemas(d)["description"].update(maxLength="x"),
         "maxLength must be a whole number",
@@ -458,7 +461,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
         lambda d: _schemas(d)["description"].update({"x-max-bytes": "x"}),
         "must be a whole number",
     ),
-    "half a surrogate pair": (lambda d: _op(d).update(summary="\ud800"), "surrogate"),
+    "a lone surrogate": (lambda d: _op(d).update(summary="\ud800"), "surrogate"),
 }
 
 
@@ -559,7 +562,7 @@ def test_one_route_for_two_operations(document: dict[str, Any], tmp_path: Path) 
     other = {**copy.deepcopy(operation(document)), "operationId": "patch_note"}
     other["parameters"][0]["name"] = "key"
     document["paths"]["/api/notes/{key}"] = {"patch": other}
-    with pytest.raises(CodegenError, match="patch_note has the route of update_note"):
+    with pytest.raises(CodegenError, match="patch_note has the same route as update_note"):
         take(document, tmp_path)
 
 
@@ -576,7 +579,7 @@ def test_documents_that_contradict_each_other(document: dict[str, Any], tmp_path
 def test_documents_of_two_apis(key: str, value: Any, document: dict[str, Any], tmp_path: Path) -> None:
     second = copy.deepcopy(document) | {key: value}
     second["paths"] = {"/api/notes": {"get": {**operation(second), "operationId": "get_notes", "parameters": []}}}
-    with pytest.raises(CodegenError, match=f"{key} is another in"):
+    with pytest.raises(CodegenError, match=f"{key} differs from"):
         import_documents(write(tmp_path / "two.json", [document, second]), REVISION, tmp_path / "specs")
 
 
@@ -587,7 +590,7 @@ def test_recursion_through_properties_is_fine(document: dict[str, Any], tmp_path
 
 @pytest.mark.parametrize("revision", ["", "latest", "2026-4-15", "2026-02-30", "2026-04-15/..", "2026-04-15\n", "../x"])
 def test_revisions_that_are_none(revision: str, document: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(CodegenError, match="no revision"):
+    with pytest.raises(CodegenError, match="not a revision"):
         import_documents(write(tmp_path / "a.json", document), revision, tmp_path / "specs")
 
 
@@ -595,7 +598,7 @@ def test_sources_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(CodegenError, match=r"no such file"):
         import_documents(tmp_path / "gone", REVISION, tmp_path / "specs")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CodegenError, match=r"no .json and no .txt"):
+    with pytest.raises(CodegenError, match=r"no .json or .txt"):
         import_documents(tmp_path / "empty", REVISION, tmp_path / "specs")
     (tmp_path / "empty" / "a.txt").write_text("text", encoding="utf-8")
     with pytest.raises(CodegenError, match="no OpenAPI document"):

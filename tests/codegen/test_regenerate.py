@@ -269,14 +269,14 @@ def test_the_command_line_says_that_it_was_stopped(
 
     monkeypatch.setattr(run, "regenerate", stop)
     assert main(["regenerate", "--revision", NEW]) == 130
-    assert capsys.readouterr().err == "codegen regenerate: stopped; all files are as they were\n"
+    assert capsys.readouterr().err == "codegen regenerate: stopped; all files are unchanged\n"
 
 
 def test_an_edit_while_it_runs_is_not_lost(project: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = project / "CHANGELOG.md"
     monkeypatch.setattr(run, "check_types", lambda *_: path.write_text(f"{CHANGELOG}\nMine.\n", encoding="utf-8"))
     before = files(project)
-    with pytest.raises(CodegenError, match=r"CHANGELOG.md: was changed meanwhile; run the command again"):
+    with pytest.raises(CodegenError, match=r"CHANGELOG.md: was changed in the meantime; run the command again"):
         take(project, source)
     assert files(project) == before | {"CHANGELOG.md": f"{CHANGELOG}\nMine.\n".encode()}
 
@@ -285,7 +285,7 @@ def test_two_at_once_are_one_too_many(project: Path, source: Path) -> None:
     before = files(project)
     with (project / f"{tree.WORK}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(CodegenError, match="another `python -m codegen regenerate` is at work here"):
+        with pytest.raises(CodegenError, match="another `python -m codegen regenerate` is running here"):
             take(project, source)
     assert files(project) == before | {f"{tree.WORK}.lock": b""}
 
@@ -323,7 +323,7 @@ def test_betas_are_not_shipped(project: Path, source: Path) -> None:
 
 def test_documents_of_another_revision(project: Path, source: Path) -> None:
     before = files(project)
-    with pytest.raises(CodegenError, match=r"the document is of revision 2026-07-15, not 2026-10-15"):
+    with pytest.raises(CodegenError, match=r"the document is for revision 2026-07-15, not 2026-10-15"):
         take(project, source, "2026-10-15")
     assert files(project) == before
 

@@ -278,10 +278,10 @@ def test_what_overrides_add_is_like_what_is_declared() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('type = "a"', "why and type always"),
+        ('type = "a"', "why and type are required"),
         ('why = "x"\ntype = "a"\nmore = 1', "a [[resource]] has"),
-        ('why = "x"\ntype = "a"\nattributes.b = "text"', "no type of an attribute: text"),
-        ('why = "x"\ntype = "a"\nrelationships.b = "c"', "a relationship has a type"),
+        ('why = "x"\ntype = "a"\nattributes.b = "text"', "not an attribute type: text"),
+        ('why = "x"\ntype = "a"\nrelationships.b = "c"', "a relationship must have type"),
     ],
 )
 def test_an_override_that_can_not_be_understood_is_refused(text: str, problem: str, tmp_path: Path) -> None:

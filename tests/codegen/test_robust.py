@@ -33,14 +33,14 @@ def test_a_named_pipe_is_refused_and_not_waited_for(
     os.mkfifo(pipe)
     given = str(source if inside else pipe)
     assert main(["import", given, "--revision", REVISION, "--specs", str(tmp_path / "specs")]) == 2
-    assert f"{pipe}: is no regular file" in capsys.readouterr().err
+    assert f"{pipe}: is not a regular file" in capsys.readouterr().err
     assert not (tmp_path / "specs").exists()
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs a device that never ends")  # noqa: PTH110
 def test_nor_is_a_device_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["import", "/dev/zero", "--revision", REVISION, "--specs", str(tmp_path / "specs")]) == 2
-    assert "is no regular file" in capsys.readouterr().err
+    assert "is not a regular file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("twin", [False, True])

@@ -164,7 +164,7 @@ def test_the_summary_counts(sets: Sets) -> None:
 
 def test_operations_that_a_beta_took_over_from_the_one_before_are_told(sets: Sets) -> None:
     assert "27 operations ask for revision 2026-01-15.pre" in sets.report("2026-04-15.pre").notes
-    assert any("calls itself '2023-01-25.pre'" in note for note in sets.report("2023-02-22.pre").notes)
+    assert any("is labelled '2023-01-25.pre'" in note for note in sets.report("2023-02-22.pre").notes)
 
 
 def test_every_ignore_rule_ignores_something(imported: tuple[Path, dict[str, ImportReport]], sets: Sets) -> None:

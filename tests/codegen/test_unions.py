@@ -62,7 +62,7 @@ def test_a_schema_that_a_revision_does_not_have_is_none_of_its_business(tmp_path
         ('beside = "channel"', 'beside = "chanel"', "there is no chanel beside data.content"),
         ('"Sms"', '"Fax"', "data.content is no union of what is said here"),
         ("data.content", "data.channel", "data.channel is no union"),
-        ("email =", "Email =", "lower case"),
+        ("email =", "Email =", "lower-case"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_place(old: str, new: str, problem: str, tmp_path: Path) -> None:

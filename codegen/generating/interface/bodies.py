@@ -173,7 +173,7 @@ class _Reader(Resolver):
         """The type of a resource; CodegenError where the schema doesn't say it."""
         constants = self.constants(self.property(schema, "type") or {})
         if len(constants) != 1:
-            raise CodegenError("a resource must have a type of one value")
+            raise CodegenError("a resource must have a type with a single value")
         return constants[0]
 
     def form(self, schema: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

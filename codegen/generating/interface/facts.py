@@ -61,7 +61,7 @@ def operation_of(
         if place == "path" or wire == "revision":
             continue
         if place not in {"query", "header"}:
-            raise CodegenError(f"{name}: parameter {wire} stands in the {place}, which is not supported")
+            raise CodegenError(f"{name}: parameter {wire} is in the {place}, which is not supported")
         if family := _FAMILY.fullmatch(wire):
             (fields if family[1] == "fields" else additional)[family[2]] = tuple(schema["items"].get("enum", ()))
             continue

@@ -346,7 +346,7 @@ class _Gatherer:
             self.notes.append(
                 f"{owner.name}: {'.'.join(path)} is "
                 + ", ".join(f"{shape} in {name}" for shape, name in sorted(told.items()))
-                + ": the class takes all of these"
+                + ": the class accepts all of these"
             )
         return union([*out, *([NONE] if null else [])])
 

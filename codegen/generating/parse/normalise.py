@@ -183,7 +183,7 @@ class _Rewriter:
             elif key == "enum" and "enum" in first:
                 out["enum"] = [item for item in first["enum"] if item in value]
                 if not out["enum"]:
-                    raise CodegenError("allOf of enums that have no value in common", place=place)
+                    raise CodegenError("allOf of enums without a common value", place=place)
             elif key in _ONLY_NOTES or key not in first:
                 out.setdefault(key, value)
             elif key == "nullable":

@@ -141,21 +141,21 @@ class _Methods(Module):
 def _paragraphs(operation: Operation, bulk: Bulk) -> Iterator[str]:
     if bulk.global_without is not None:
         yield (
-            f"**Whoever is not in the {bulk.global_without} is unsubscribed from everything**, as is everybody where no"
-            f" {bulk.global_without} is given; that is only done with `confirm_global=True`."
+            f"**Anyone who is not on the {bulk.global_without} is unsubscribed from everything.** Without a {bulk.global_without}"
+            " that applies to all rows, and requires `confirm_global=True`."
         )
     if bulk.instead:
-        ways = ", or ".join(f"`{name}` for all who are in one" for name in bulk.instead)
-        yield f"Give exactly one of `rows` and {ways}."
+        ways = ", or ".join(f"`{name}` for everyone in it" for name in bulk.instead)
+        yield f"Pass exactly one of `rows` and {ways}."
     if bulk.counts is not None:
         yield (
-            f"A row is one member of `{bulk.counts}` with what stands around it (one event with its profile), or, as the"
-            f" endpoint has it, a mapping with `{bulk.counts}`."
+            f"A row is one member of `{bulk.counts}` together with the rest of the resource (one event with its profile) or,"
+            f" as for the endpoint, a mapping with `{bulk.counts}`."
         )
     if bulk.job is None:
-        yield "There is no job to look at: rows count as succeeded when Klaviyo has accepted them."
+        yield "There is no job to poll: rows count as succeeded once Klaviyo has accepted them."
     else:
-        yield f"Jobs are followed to their end with `{bulk.job.get}`, and their errors are traced back to rows."
+        yield f"Jobs are polled with `{bulk.job.get}` until they finish, and their errors are traced back to rows."
     if bulk.same_by:
         names = ", ".join(f"`{name}`" for name in bulk.same_by)
         yield (
@@ -168,7 +168,7 @@ def _paragraphs(operation: Operation, bulk: Bulk) -> Iterator[str]:
         facts.append(f"Scopes: {', '.join(f'`{scope}`' for scope in operation.scopes)}.")
     facts.append(f"Limits: {', '.join(operation.limits.rates)}.")
     if operation.caps != Caps():
-        facts.append(f"A request has at most {', '.join(caps_of(operation.caps))}.")
+        facts.append(f"Caps: {', '.join(caps_of(operation.caps))}.")
     yield " ".join(facts)
 
 

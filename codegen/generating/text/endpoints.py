@@ -423,7 +423,7 @@ def _paragraphs(endpoint: Endpoint) -> Iterator[str]:
     """What the documents say of an operation besides its signature, paragraph by paragraph."""
     operation = endpoint.operation
     yield f"`{operation.method} {operation.path}`"
-    public = ["Client-side: carries `company_id`, never the private key."] if operation.public else []
+    public = ["Client-side: sends `company_id`, never the private key."] if operation.public else []
     yield " ".join([*public, *endpoint.says])
     yield from endpoint.paragraphs
     if operation.page_size is not None:
@@ -431,7 +431,7 @@ def _paragraphs(endpoint: Endpoint) -> Iterator[str]:
         bounds = [f"{size.default} by default"] if size.default else []
         bounds += [f"at least {size.minimum}"] if size.minimum > 1 else []
         bounds += [f"at most {size.maximum}"] if size.maximum else []
-        yield f"Records on a page: {', '.join(bounds)}."
+        yield f"Page size: {', '.join(bounds)}."
     if operation.deprecated:
         yield "Deprecated by Klaviyo."
 
@@ -449,7 +449,7 @@ def _required(endpoint: Endpoint) -> Iterator[str]:
             needed.append(f"`{each.name}`{with_}")
     for parameter in operation.parameters:
         if parameter.required and parameter.name == "company_id":
-            needed.append("`company_id`, here or of the client")
+            needed.append("`company_id` (here or on the client)")
         elif parameter.required:
             fields = (
                 " or ".join(f"`{field}`" for field in operation.filter_requires) if parameter.kind == "filter" else ""

@@ -45,5 +45,5 @@ def formatted(texts: Mapping[str, str]) -> dict[str, bytes]:
                 check=False,
             )
             if done.returncode:
-                raise CodegenError(f"what was generated is no Python: {done.stdout}{done.stderr}")
+                raise CodegenError(f"the generated code is not valid Python: {done.stdout}{done.stderr}")
         return {name: (folder / name).read_bytes() for name in texts}

@@ -121,7 +121,7 @@ class _Module:
             self.imports["klaviyo_async._model"] = for_types
         first = self.group[0]
         if self.package == "resources":
-            title = f"The resource `{self.module.replace('_', '-')}` and what is around it."
+            title = f"The resource `{self.module.replace('_', '-')}` and related classes."
         else:
             title = first.doc.removesuffix(".") + (" and the objects inside it." if len(self.group) > 1 else ".")
         return {

@@ -57,7 +57,7 @@ def render(filters: Mapping[str, Mapping[str, FilterField]], *, runtime: str = "
     operations = sorted(name for name, fields in filters.items() if fields)
     for name in operations:
         if not _IDENTIFIER.fullmatch(name):
-            raise CodegenError(f"the operation {name!r} has no form as a Python name")
+            raise CodegenError(f"the operation {name!r} can't be written as a Python name")
         files[f"{file_stem(name)}.py"] = _Module(name, filters[name], runtime, used).text()
     if used:
         files["_fields.py"] = _fields(used, runtime)
@@ -80,9 +80,7 @@ def _bases(field: FilterField, place: str) -> tuple[str, ...]:
         elif operator in _BASES:
             found.append(_BASES[operator])
         else:
-            raise CodegenError(
-                f"{place} takes the operator {operator!r}, which klaviyo_async.filter.typed doesn't have"
-            )
+            raise CodegenError(f"{place} has the operator {operator!r}, which klaviyo_async.filter.typed doesn't have")
     return tuple(found)
 
 
@@ -99,7 +97,7 @@ def _kind(bases: tuple[str, ...]) -> str:
 def _fields(used: dict[str, tuple[str, ...]], runtime: str) -> str:
     bases = sorted({base for each in used.values() for base in each})
     lines = [
-        '"""Fields by the operators that they take."""',
+        '"""Field classes, by the operators that they support."""',
         "",
         "from __future__ import annotations",
         "",
@@ -115,7 +113,7 @@ def _fields(used: dict[str, tuple[str, ...]], runtime: str) -> str:
             "",
             "",
             f"class {name}({', '.join(f'{base}[T]' for base in each)}):",
-            f'    """Takes {operators}."""',
+            f'    """Supports {operators}."""',
             "",
             "    __slots__ = ()",
         ]
@@ -125,9 +123,9 @@ def _fields(used: dict[str, tuple[str, ...]], runtime: str) -> str:
 def _init(operations: list[str]) -> str:
     classes = {class_name(name): file_stem(name) for name in operations}
     lines = [
-        '"""Typed filters: one class for each operation that filters, with just its fields and their operators.',
+        '"""Typed filters: one class for each operation that supports filtering, with only its fields and their operators.',
         "",
-        "The classes load when first used.",
+        "The classes are loaded on first use.",
         '"""',
         "",
         "from __future__ import annotations",
@@ -190,7 +188,7 @@ class _Module:
         own = f"from ._fields import {', '.join(sorted(self.own))}" if self.own else ""
         base = f"from {self.runtime}.filter.typed import {', '.join(sorted(self.base))}"
         lines = [
-            f'"""What `{self.operation}` filters on."""',
+            f'"""The filter fields of `{self.operation}`."""',
             "",
             "from __future__ import annotations",
             "",
@@ -207,7 +205,7 @@ class _Module:
             "",
             "",
             f"class {name}(OperationFilters):",
-            f'    """The fields that `{self.operation}` filters on, each with the operators that it takes."""',
+            f'    """The filter fields of `{self.operation}`, each with the operators that it supports."""',
             "",
             "    __slots__ = ()",
             "",
@@ -269,7 +267,7 @@ class _Module:
         """The class of a field, with the type of its values, and the arguments that make it."""
         bases = _bases(field, f"{self.operation}: {wire}")
         if not bases:
-            raise CodegenError(f"{self.operation}: {wire} takes no operator")
+            raise CodegenError(f"{self.operation}: {wire} has no operators")
         kind = _kind(bases)
         if len(bases) > 1:
             if self.used.setdefault(kind, bases) != bases:

@@ -1,4 +1,4 @@
-"""`Export`: what ``klaviyo.bulk.export(…)`` gives, to be iterated."""
+"""`Export`: the result of ``klaviyo.bulk.export(…)``, to be iterated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Setup:
-    """The arguments of an export that was checked, not begun."""
+    """The arguments of an export that was checked, but not started."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Setup:
         self.progress = progress
 
     def begin(self, **more: Any) -> Engine:
-        """Open the files and make the engine, in the running loop. `more` tells this run from others of the same export."""
+        """Open the files and create the engine, in the running loop. `more` distinguishes runs of the same export."""
         export = self.source.describe() | more
         if self.watermark is not None:
             self.watermark.open()
@@ -64,10 +64,10 @@ class Setup:
 
 
 class Export(Generic[R_co]):
-    """Every record of a collection, once, in no order. Nothing is sent before it is iterated.
+    """Every record of a collection, once, unordered. Nothing is sent until it is iterated.
 
-    ``async for record in export`` gives the records. Each iteration is a run of its own, which goes on from the checkpoint if
-    there is one. Leaving the loop ends the requests under way.
+    ``async for record in export`` yields the records. Each iteration is a separate run, which resumes from the checkpoint if
+    there is one. Leaving the loop cancels the requests in flight.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -80,7 +80,7 @@ class Export(Generic[R_co]):
 
     @property
     def report(self) -> ExportReport:
-        """What the last iteration came to, so far or in the end."""
+        """The report of the last iteration, so far or final."""
         if self._engine is None:
             return ExportReport(operation=self._setup.source.operation.name)
         return report_of(self._engine)
@@ -95,8 +95,8 @@ class Export(Generic[R_co]):
 
 
 class ExportIterator(AsyncIterator[R_co]):
-    """Iterates over the records of an export. A loop that is left early drops it, and with it the requests under way; who
-    keeps the iterator itself can call `aclose`, or use it by ``async with``."""
+    """Iterates over the records of an export. Leaving a loop early drops the iterator, and with it the requests in flight. If
+    you keep the iterator yourself, call `aclose`, or use it with ``async with``."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -117,7 +117,7 @@ class ExportIterator(AsyncIterator[R_co]):
             return record
         if self._busy:
             raise RuntimeError(
-                "This export is being read by another task already; give each task an export of its own."
+                "This export is already being read by another task; give each task its own export."
             )
         self._busy = True
         try:
@@ -136,7 +136,7 @@ class ExportIterator(AsyncIterator[R_co]):
             try:
                 batch = await self._engine.take()
             except asyncio.CancelledError:
-                # Only the wait: the readers go on, and so may the caller.
+                # Only the wait: the readers continue, and the caller may too.
                 raise
             except BaseException:
                 await self.aclose()
@@ -160,7 +160,7 @@ class ExportIterator(AsyncIterator[R_co]):
         await engine.finish()
 
     def _stop(self) -> None:
-        """End it: what was handed out but not gone on from counts as not dealt with."""
+        """End the export: a record that was yielded but not followed by another request counts as unprocessed."""
         if self._over:
             return
         self._over = True
@@ -168,7 +168,7 @@ class ExportIterator(AsyncIterator[R_co]):
         _stop_dropped(self._engine, batch, self._at)
 
     async def aclose(self) -> None:
-        """End the export and wait until the requests under way are cancelled. A checkpoint stays."""
+        """End the export and wait until the requests in flight are cancelled. A checkpoint is kept."""
         self._stop()
         await self._engine.close()
 
@@ -191,12 +191,12 @@ class ExportIterator(AsyncIterator[R_co]):
             here = False
         if here:
             _stop_dropped(self._engine, self._batch, self._at)
-        else:  # the garbage collector may run us in any thread
+        else:  # the garbage collector may run this in any thread
             loop.call_soon_threadsafe(_stop_dropped, self._engine, self._batch, self._at)
 
 
 def report_of(engine: Engine, **more: Any) -> ExportReport:
-    """What a run came to."""
+    """The report of a run."""
     return ExportReport(
         operation=engine.source.operation.name,
         records=engine.rows,
@@ -214,7 +214,7 @@ def _stop_dropped(engine: Engine, batch: Batch | None, at: int) -> None:
 
 
 def _keep(engine: Engine, batch: Batch | None, at: int) -> None:
-    """Write down how far the loop came, and let go of the checkpoint."""
+    """Record how far the loop got, and release the checkpoint."""
     if batch is not None and at:
         engine.settle(batch, at - 1)
     if engine.checkpoint is not None:

@@ -1,4 +1,4 @@
-"""What `klaviyo.bulk` has for exports."""
+"""The export methods of `klaviyo.bulk`."""
 
 from __future__ import annotations
 
@@ -47,34 +47,34 @@ class Exporting(Namespace):
         options: RequestOptions | None = None,
         **params: Any,
     ) -> Export[R]:
-        """Read a whole collection, in parallel and as fast as the limits allow, each record once.
+        """Read a whole collection in parallel, as fast as the limits allow, yielding each record once.
 
         ::
 
             async for event in klaviyo.bulk.export(klaviyo.events.get_events, since=datetime(2026, 1, 1, tzinfo=UTC)):
                 ...
 
-        The range of time is split, the dense stretches finer, and the parts are read at the same time; so records come in no
-        order. A list that can't be filtered by time is read page after page.
+        The time range is divided into parts, dense stretches into more parts, which are read concurrently; so records are
+        unordered. A list that can't be filtered by time is read page by page.
 
         :param operation: A list operation: ``klaviyo.events.get_events``, or its name. Its path arguments follow.
-        :param split_on: The time to split on, and that `since` and `until` mean. By default one that every record has and
-            that never changes: ``datetime``, ``created``, ``created_at`` or ``joined_group_at``.
-        :param since: First time that is taken; None from the beginning.
-        :param until: First time that is not taken; None to the end. On ``updated`` and its like None means the moment of
-            the call, since records move on while they are read.
-        :param filter: Conditions besides the time.
-        :param page_size: Records a request; by default as many as the operation allows.
-        :param checkpoint: A SQLite file from which the same call goes on after a crash. It is deleted at the end.
-        :param watermark: A file that remembers how far the last run came: only what is new since then is taken.
+        :param split_on: The time field to split on, which `since` and `until` refer to. By default one that every record has
+            and that never changes: ``datetime``, ``created``, ``created_at`` or ``joined_group_at``.
+        :param since: Start of the range (inclusive); None for the beginning.
+        :param until: End of the range (exclusive); None for no end. For ``updated`` and the like, None means the time of
+            the call, since records move while they are read.
+        :param filter: Conditions in addition to the time.
+        :param page_size: Records per request; by default as many as the operation allows.
+        :param checkpoint: A SQLite file from which the same call resumes after a crash. It is deleted at the end.
+        :param watermark: A file that remembers how far the last run got: only what is new since then is exported.
         :param overlap: With `watermark`, how late a record may become visible; an hour by default.
         :param progress: True for a bar on a terminal and lines elsewhere, or a function that is called with `Progress`.
-        :param concurrency: Parts read at the same time; by default what keeps the limit busy at the latency that is seen.
-        :param options: As for any call; the priority is ``bulk`` unless it says otherwise.
+        :param concurrency: Parts read concurrently; by default enough to use the full limit at the observed latency.
+        :param options: As for any call; the priority is ``bulk`` unless specified.
         :param params: Other parameters of the operation (``fields``, ``additional_fields``, …).
 
-        Raises `QueryError` at once for what can't be right, `CheckpointError` when iterated for a checkpoint or watermark
-        of another export; while it is iterated what requests raise.
+        Raises `QueryError` immediately for invalid arguments. Iterating raises `CheckpointError` for a checkpoint or watermark
+        of another export, and whatever requests raise.
         """
         given = {"filter": filter, "page_size": page_size, "options": options, **params}
         source = Source(self, operation, path, given, split_on=split_on, since=since, until=until)
@@ -107,20 +107,20 @@ class Exporting(Namespace):
         options: RequestOptions | None = None,
         **params: Any,
     ) -> ExportReport:
-        """Export a collection to a file, whose format its name tells: ``.ndjson``, ``.csv``, ``.parquet``; the first two also
-        compressed, with ``.gz`` or ``.zst`` behind that.
+        """Export a collection to a file. The file name determines the format: ``.ndjson``, ``.csv``, ``.parquet``; the first
+        two can be compressed, with ``.gz`` or ``.zst`` appended.
 
         ::
 
             report = await klaviyo.bulk.export_to("events.parquet", klaviyo.events.get_events, checkpoint="events.sqlite")
 
-        The file has its name once it is complete, and takes the place of one that is there. With `watermark` it grows
-        instead: NDJSON and CSV are appended to, others need a new name each time. With `checkpoint` the same call goes on
-        after a crash; each record is in the file once. The other arguments are those of `export`.
+        The file gets its name once it is complete, and replaces an existing one. With `watermark` it grows instead: NDJSON and
+        CSV are appended to, other formats need a new name each time. With `checkpoint` the same call resumes after a crash; the
+        file has each record once. The other arguments are those of `export`.
 
         CSV and Parquet have columns that don't depend on the data: `id`, `type`, the attributes that the call asks for, with
-        dots where they are nested, and the ids of relationships. Free-form objects and lists are JSON; so is the last column,
-        ``_extra``, of what has no column or doesn't fit the type of its own. Parquet needs the extra ``parquet``.
+        dots if they are nested, and the ids of relationships. Free-form objects and lists are JSON, as is the last column,
+        ``_extra``, for what has no column or doesn't fit its column's type. Parquet needs the extra ``parquet``.
         """
         given = {"filter": filter, "page_size": page_size, "options": options, **params}
         source = Source(self, operation, path, given, split_on=split_on, since=since, until=until)
@@ -148,16 +148,17 @@ class Exporting(Namespace):
         options: RequestOptions | None = None,
         **params: Any,
     ) -> Plan:
-        """Cut an export into parts of about as many records each, so that several machines can run it.
+        """Divide an export into parts with roughly the same number of records, so that several machines can run it.
 
         ::
 
             plan = await klaviyo.bulk.plan_export(klaviyo.events.get_events, since=datetime(2026, 1, 1, tzinfo=UTC), parts=32)
             reports = [await klaviyo.bulk.run(part, out=f"events-{part['number']:03}.parquet") for part in plan.parts]
 
-        Each of `plan.parts` is plain JSON without a credential: put it into any queue, and `run` it anywhere, as often as it
-        takes. Two requests find the ends of the range, and four for each part how dense it is. There may be fewer parts than asked
-        for, and one only where the operation filters by no time. `options` are for these requests; `run` takes its own.
+        Each of `plan.parts` is plain JSON without a credential: put it into any queue, and `run` it anywhere, as often as
+        necessary. Planning takes two requests to find the ends of the range, and four per part to sample its density. There may be
+        fewer parts than requested, and only one if the operation doesn't filter by time. `options` apply to these requests;
+        `run` takes its own.
         """
         given = {"filter": filter, "page_size": page_size, "options": options, **params}
         source = Source(self, operation, path, given, split_on=split_on, since=since, until=until)
@@ -173,9 +174,9 @@ class Exporting(Namespace):
         concurrency: int | None = None,
         options: RequestOptions | None = None,
     ) -> ExportReport:
-        """Run one part of a plan into a file of its own, and tell what it came to. See `plan_export` and `export_to`.
+        """Run one part of a plan into its own file, and return a report. See `plan_export` and `export_to`.
 
-        A part may be run again: the file is replaced as a whole, and `merge` counts it once. While one process writes the file
+        A part can be run again: the file is replaced as a whole, and `merge` counts it once. While one process writes the file,
         another one is refused with `ConfigurationError`.
         """
         source = source_of(self, part)

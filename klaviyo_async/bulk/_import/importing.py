@@ -1,4 +1,4 @@
-"""What the methods of `klaviyo.bulk` that take rows do: checks, the ledger, the run, the report."""
+"""The implementation of the `klaviyo.bulk` methods that take rows: checks, the ledger, the run, the report."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ async def import_rows(
     confirm_global: bool = False,
     options: RequestOptions | None = None,
 ) -> Report:
-    """Send rows by a bulk operation. `write` are the keywords of the body apart from the rows, `params` those of the query."""
+    """Send rows with a bulk operation. `write` are the keywords of the body except the rows, `params` those of the query."""
     bulk, body = operation.bulk, operation.body
     if bulk is None or body is None or body.resource is None:
-        raise TypeError(f"{operation.name} is no bulk operation")
+        raise TypeError(f"{operation.name} is not a bulk operation")
     given = {name: value for name, value in write.items() if value is not UNSET and value is not None}
     if bulk.global_without is not None and bulk.global_without not in given and not confirm_global:
         raise QueryError(
-            f"{operation.name}: without a {bulk.global_without} it acts on the whole account, and nobody in the rows gets"
+            f"{operation.name}: without a {bulk.global_without} it acts on the whole account, and nobody in the rows will get"
             f" marketing any more. Give {bulk.global_without}=…, or confirm_global=True if that is what you want.",
             operation=operation.name,
         )
     instead = [name for name in bulk.instead if name in given]
     if bulk.instead and (rows is not None) + len(instead) != 1:
         raise QueryError(
-            f"{operation.name}: give exactly one of rows, {', '.join(f'{name}=…' for name in bulk.instead)}.",
+            f"{operation.name}: pass exactly one of rows, {', '.join(f'{name}=…' for name in bulk.instead)}.",
             operation=operation.name,
         )
     session = _settings(session, options)
@@ -84,7 +84,7 @@ async def import_rows(
     if failure is not None:
         if isinstance(failure, KlaviyoError):
             failure.report = report
-        failure.add_note(f"The run ended before its time. {report}")
+        failure.add_note(f"The run ended early. {report}")
         raise failure
     return report
 
@@ -99,7 +99,7 @@ def _settings(session: Session, options: RequestOptions | None) -> Session:
 def _target(
     session: Session, operation: Operation, rows: str, given: Mapping[str, object], params: Mapping[str, object]
 ) -> Target:
-    """Where the rows go. Checks the keywords on the way."""
+    """Where in the body the rows go. Also checks the keywords."""
     assert operation.body is not None  # noqa: S101 - for the type checkers: it was looked at
     assert operation.body.resource is not None  # noqa: S101
     resource = operation.body.resource
@@ -121,7 +121,7 @@ async def _without_rows(
     params: Mapping[str, object] | None,
     checkpoint: object,
 ) -> Report:
-    """A job over a list or a segment: one request."""
+    """A job for a list or a segment: one request."""
     if checkpoint is not None:
         raise QueryError(f"{operation.name}: a checkpoint is for rows, and there are none.", operation=operation.name)
     assert operation.bulk is not None  # noqa: S101 - for the type checkers: it was looked at
@@ -181,4 +181,4 @@ async def _dry(operation: Operation, envelope: Envelope, encoder: Encoder, sourc
 
 
 MOST_ERRORS = 1000
-"""Errors that a dry run keeps."""
+"""Maximum number of errors that a dry run keeps."""
