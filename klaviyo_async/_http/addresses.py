@@ -1,4 +1,4 @@
-"""Addresses of hosts, kept for seconds and forgotten as soon as one of them can't be reached."""
+"""Resolved addresses of hosts, cached for seconds and discarded as soon as one of them can't be reached."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ KEPT: Final = 10.0
 
 
 class Addresses(AbstractResolver):
-    """Looks hosts up, each once at a time, and remembers what it found.
+    """Resolves hosts, with one look-up per host at a time, and caches the results.
 
-    Instead of aiohttp's own cache, which keeps an address that refuses connections like any other.
+    Used instead of aiohttp's own cache, which keeps an address that refuses connections.
     """
 
     def __init__(self) -> None:
@@ -30,16 +30,16 @@ class Addresses(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The addresses of a host. Raises OSError where it has none."""
+        """The addresses of a host. Raises OSError if it has none."""
         key = host, port, int(family)
         since, lookup = self._known.get(key, (0.0, None))
         if lookup is None or time.monotonic() - since > KEPT:
             lookup = asyncio.create_task(self._resolver.resolve(host, port, family))
             self._known[key] = time.monotonic(), lookup
             lookup.add_done_callback(lambda done: self._keep_only_found(key, done))
-        # Shielded: one call's cancellation is not the others'.
+        # Shielded: cancelling one call must not cancel the others.
         found = await asyncio.shield(lookup)
-        # In turn, so that connections spread over the addresses.
+        # Rotated, so that connections spread over the addresses.
         found.append(found.pop(0))
         return list(found)
 
@@ -48,7 +48,7 @@ class Addresses(AbstractResolver):
             del self._known[key]
 
     def forget(self, host: str | None) -> None:
-        """Look this host up again when it is next needed."""
+        """Resolve this host again when it is next needed."""
         for key in [key for key in self._known if key[0] == host]:
             del self._known[key]
 

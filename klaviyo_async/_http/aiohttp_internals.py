@@ -1,6 +1,6 @@
-"""Everything of aiohttp that it doesn't promise, in one place: each private name, and what happens where it is missing.
+"""Everything we use of aiohttp that isn't its public API, in one place: each private name, and the fallback if it is missing.
 
-`tests/http/test_aiohttp_internals.py` pins the names for the version that the tests run on.
+`tests/http/test_aiohttp_internals.py` pins the names for the version used by the tests.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def loop_of(session: aiohttp.ClientSession) -> asyncio.AbstractEventLoop | None:
-    """The loop that a session belongs to; None where it can't be told (a mock)."""
+    """The loop that a session belongs to; None if it can't be determined (a mock)."""
     return getattr(session, "_loop", None)
 
 
 def never_repeat(session: aiohttp.ClientSession) -> None:
-    """Keep aiohttp from sending an idempotent request twice by itself: repeating is the client's business.
+    """Keep aiohttp from resending an idempotent request by itself: retries are up to the client.
 
-    Where a version has no such switch, `TrackedRequest` refuses the second time.
+    If a version has no such switch, `TrackedRequest` refuses the second attempt.
     """
     if hasattr(session, "_retry_connection"):
         session._retry_connection = False
@@ -46,14 +46,14 @@ def open_protocols(pool: aiohttp.BaseConnector | None) -> list[Any]:
 
 
 def close_now(pool: aiohttp.BaseConnector) -> None:
-    """The synchronous part of `BaseConnector.close`, for where nobody is left to await the rest."""
+    """The synchronous part of `BaseConnector.close`, for when nobody is left to await the rest."""
     close: Callable[[], object] = getattr(pool, "_close", pool.close)
     with suppress(RuntimeError):
         close()
 
 
 def close_sockets(pool: aiohttp.BaseConnector) -> None:
-    """Close the sockets under connections whose loop will not run again: their transports can't do it any more."""
+    """Close the sockets of connections whose loop will not run again, so their transports can't do it any more."""
     for protocol in open_protocols(pool):
         transport = getattr(protocol, "transport", None)
         if transport is None:
@@ -70,14 +70,14 @@ def close_sockets(pool: aiohttp.BaseConnector) -> None:
                     layer._sock = None
 
 
-# -- the direct way (see direct.py) -------------------------------------------------------------------------------------
+# -- the direct path (see direct.py) -------------------------------------------------------------------------------------
 
 _STOCK: Final[tuple[tuple[type, str, Any], ...]] = (
     (aiohttp.ClientSession, "_request", client),
     (aiohttp.ClientSession, "request", client),
     (aiohttp.BaseConnector, "connect", connector),
 )
-"""Methods that the direct way stands in for or builds on, and the module that they come from."""
+"""Methods that the direct path replaces or builds on, and the module they come from."""
 _PLAIN: Final[dict[str, object]] = {
     "_default_proxy": None,
     "_default_proxy_auth": None,
@@ -89,14 +89,14 @@ _PLAIN: Final[dict[str, object]] = {
     "_response_class": ClientResponse,
     "_default_headers": {},
 }
-"""What a session's attributes are where it does nothing special; `_middlewares` came with aiohttp 3.12."""
+"""The values of a session's attributes if nothing special is configured; `_middlewares` was added in aiohttp 3.12."""
 _NEWER: Final = frozenset({"_middlewares"})
 _PARSER: Final = ("read_bufsize", "max_line_size", "max_field_size", "max_headers")
-"""Settings of a session that are for the parser of responses; `max_headers` came with aiohttp 3.13."""
+"""Settings of a session for the response parser; `max_headers` was added in aiohttp 3.13."""
 
 
 def is_plain(session: aiohttp.ClientSession, request_classes: tuple[type, ...]) -> bool:
-    """Whether a session is aiohttp's own through and through: no proxy, cookies, middlewares, subclasses or patches."""
+    """Whether a session is plain aiohttp: no proxy, cookies, middlewares, subclasses or patches."""
     if type(session) is not aiohttp.ClientSession:
         return False
     pool = session.connector
@@ -117,7 +117,7 @@ def is_plain(session: aiohttp.ClientSession, request_classes: tuple[type, ...]) 
 
 
 def unpatched(session: aiohttp.ClientSession) -> bool:
-    """Whether nothing was put between a plain session and its requests since: a mock, a tracer."""
+    """Whether nothing has been inserted between a plain session and its requests since: a mock, a tracer."""
     return (
         aiohttp.ClientSession._request is _REQUEST
         and aiohttp.ClientSession.request is _PUBLIC_REQUEST
@@ -134,12 +134,12 @@ _CONNECT: Final = aiohttp.BaseConnector.connect
 
 
 def _is_own(function: object, home: Any) -> bool:
-    # A wrapper of someone else's, put there before this module was loaded, is either no plain function or from elsewhere.
+    # A wrapper installed before this module was loaded is either not a plain function or comes from another module.
     return type(function) is FunctionType and function.__globals__ is vars(home)
 
 
 def parser_settings(session: aiohttp.ClientSession) -> dict[str, Any]:
-    """What the session's responses are parsed with, for `ResponseHandler.set_response_params`."""
+    """The session's parser settings, for `ResponseHandler.set_response_params`."""
     found = {name: getattr(session, "_" + name) for name in _PARSER if hasattr(session, "_" + name)}
     threshold = getattr(session.connector, "_timeout_ceil_threshold", None)
     return found if threshold is None else {**found, "timeout_ceil_threshold": threshold}

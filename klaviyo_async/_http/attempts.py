@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class NullPermit:
-    """The permit of calls that no limiter holds up."""
+    """The permit of calls without a limiter."""
 
     waited = 0.0
 
@@ -38,7 +38,7 @@ _UNLIMITED = NullPermit()
 
 
 class Sender(Protocol):
-    """What attempts need of the session that makes them."""
+    """What attempts need from the session."""
 
     limiter: Limiter | None
     credentials: Credentials
@@ -51,7 +51,7 @@ class Sender(Protocol):
 
 
 class Attempts:
-    """The attempts of one call, one after the other."""
+    """The successive attempts of one call."""
 
     __slots__ = (
         "_account",
@@ -79,17 +79,17 @@ class Attempts:
         self.credential: Credential | None = None
         """What the last attempt was sent with."""
         self.renewed = False
-        """Whether another credential took the place of one that got a 401."""
+        """Whether another credential replaced one that got a 401."""
         self.made = 0
         self.started = 0.0
         self.waited = 0.0
-        """Seconds that the call has waited so far, for the limiter and between attempts."""
+        """Seconds that the call has waited so far, for rate limits and between attempts."""
 
     async def make(self) -> Response | TransportError:
         """Make the next attempt.
 
-        Gives the response, whatever its status, or how the transport failed. Raises what a middleware or the credential
-        raises, and `RateLimitWait` where the limiter's wait is too long.
+        Returns the response, whatever its status, or how the transport failed. Raises what a middleware or the credential
+        raises, and `RateLimitWait` if the limiter's wait is too long.
         """
         self.made += 1
         self._permit = self._take() or await self._acquire()
@@ -117,12 +117,12 @@ class Attempts:
                 self._permit = None
 
     def outcome(self, response: Response) -> Outcome:
-        """What the call has come to with this response."""
+        """The outcome of the call with this response."""
         return Outcome(self.prepared.operation, response, self.made, self.waited, self._revision)
 
     @property
     def replayable(self) -> bool:
-        """Whether the body can be sent once more: a form around a pipe can't."""
+        """Whether the body can be sent again: a form with a pipe can't."""
         payload = self.prepared.payload
         content: bytes | StreamedBody | None = None if payload is None else payload.content
         return content is None or isinstance(content, bytes) or content.replayable
@@ -130,7 +130,7 @@ class Attempts:
     # -- the limiter ----------------------------------------------------------------------------------------------------
 
     def _take(self) -> Permit | None:
-        """A permit that is there without waiting."""
+        """A permit that is available without waiting."""
         limiter = self._session.limiter
         if limiter is None or self.settings.origin in ORIGINS:
             return _UNLIMITED
@@ -169,9 +169,9 @@ class Attempts:
         return response
 
     async def _transmit(self, request: Request) -> Response:
-        """Behind the last middleware: add the credential, send."""
+        """After the last middleware: add the credential, send."""
         permit, self._permit = self._permit, None
-        if permit is None:  # a middleware sends once more: that is a request of its own for the limits
+        if permit is None:  # a middleware sends again: to the limiter that is a separate request
             permit = self._take() or await self._acquire()
         settings = self.settings
         try:
@@ -183,12 +183,12 @@ class Attempts:
         return await transport.send(request, self.credential, settings, permit)
 
     async def _credential_for(self, request: Request) -> Credential | None:
-        """The credential for this request; None where it must not or need not carry it."""
+        """The credential for this request; None if it must not have one or doesn't need one."""
         auth = self.settings.auth
         if auth is None or request.operation.public or "Authorization" in request.headers:
             return None
         if not request.url.startswith(self.settings.origin + "/"):
-            # A middleware sent it elsewhere; that place has no business with the key.
+            # A middleware sent it elsewhere; the key must not go there.
             return None
         return self._session.credentials.of(await auth.authorize(), auth.source)
 

@@ -1,4 +1,4 @@
-"""The body of a response, read in bounds."""
+"""Reads the body of a response, with size limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ERROR_BYTES = 2**20
 
 
 class TooLarge(Exception):  # noqa: N818 - never seen outside of the transport
-    """The body of a success is over the limit."""
+    """The body of a success exceeds the limit."""
 
     def __init__(self, start: bytes, limit: int) -> None:
         super().__init__()
@@ -23,9 +23,9 @@ class TooLarge(Exception):  # noqa: N818 - never seen outside of the transport
 
 
 async def read_success(content: StreamReader, limit: int) -> bytes:
-    """The whole body. Raises `TooLarge` as soon as it is over `limit` bytes, unpacked."""
+    """The whole body. Raises `TooLarge` as soon as it exceeds `limit` bytes, after decompression."""
     if content.is_eof():
-        # All of it came with the headers: nothing to wait for.
+        # All of it arrived with the headers: nothing to wait for.
         body = content.read_nowait()
         if len(body) > limit:
             raise TooLarge(body[:ERROR_BYTES], limit)
@@ -41,7 +41,7 @@ async def read_success(content: StreamReader, limit: int) -> bytes:
 
 
 class ErrorBody:
-    """The body of an error, as far as it comes: its status counts even where the body is endless, cut off or broken."""
+    """The body of an error, as far as it can be read: the status counts even if the body is endless, truncated or broken."""
 
     __slots__ = ("_chunks", "_size", "whole")
 
@@ -49,10 +49,10 @@ class ErrorBody:
         self._chunks: list[bytes] = []
         self._size = 0
         self.whole = False
-        """Whether it came to its end, so that the connection can be used again."""
+        """Whether it was read to its end, so that the connection can be reused."""
 
     async def read(self, content: StreamReader) -> None:
-        """Read up to a megabyte; failures of the connection end it like the end of the body."""
+        """Read up to a megabyte; a connection failure ends it like the end of the body."""
         try:
             while self._size < ERROR_BYTES:
                 chunk = await content.readany()

@@ -1,4 +1,4 @@
-"""The calls in flight, so that closing the client can end them."""
+"""The calls in flight, which closing the client must end."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PARTING = 2.0
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The running event loop; None where there is none."""
+    """The running event loop; None if there is none."""
     with contextlib.suppress(RuntimeError):
         return asyncio.get_running_loop()
     return None
 
 
 class Calls:
-    """The calls in flight of a client and of those derived from it."""
+    """The calls in flight of a client and of the clients derived from it."""
 
     __slots__ = ("_open", "closed")
 
@@ -33,7 +33,7 @@ class Calls:
         self.closed: bool = False
 
     def begin(self, name: str) -> Call:
-        """A context manager to make a call of this operation in. Raises `ConfigurationError` on a closed client."""
+        """A context manager around a call of this operation. Raises `ConfigurationError` on a closed client."""
         if self.closed:
             raise ConfigurationError("This client is closed: create a new Klaviyo, or close it after its last call.")
         return Call(self._open, name)
@@ -42,9 +42,9 @@ class Calls:
         return len(self._open)
 
     async def end(self) -> None:
-        """Let no more calls begin, end all but the one we are in, and wait until those of this loop are over.
+        """Refuse new calls, end all but the current one, and wait until those in this loop are finished.
 
-        Doesn't wait where no loop runs, as when a coroutine that holds an open client is garbage-collected.
+        Doesn't wait if no loop is running, as when a coroutine with an open client is garbage-collected.
         """
         self.closed = True
         here = running_loop()
@@ -65,9 +65,9 @@ class Calls:
 
 
 class Call:
-    """One call, around its work; ended from outside, the work's cancellation becomes an error that says why.
+    """One call, around its work. If it is ended from outside, the cancellation of the work becomes an error with the reason.
 
-    A cancellation of the caller's own is told apart as `asyncio.timeout` does it.
+    A cancellation by the caller is distinguished in the same way as in `asyncio.timeout`.
     """
 
     __slots__ = ("_calls", "_cancelling", "_name", "ended", "loop", "over", "task")
@@ -94,19 +94,19 @@ class Call:
         if not self.ended:
             return
         if self.over is not None and not self.over.done():
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and with it whoever waited for this
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and so nobody waits for this any more
                 self.over.set_result(None)
         ours = self.task.uncancel() <= self._cancelling
         if ours and isinstance(error, asyncio.CancelledError):
             raise ConnectionFailed(
-                f"{self._name}: the client was closed while the call was in flight. If it was sent, Klaviyo may have carried it"
-                " out. Close the client after its last call.",
+                f"{self._name}: the client was closed while the call was in flight. If it was sent, Klaviyo may have processed"
+                " it. Close the client after its last call.",
                 operation=self._name,
                 sent=None,
             ) from None
 
     def end(self) -> None:
-        """Make the call raise. To be called in its loop, while it is in flight."""
+        """Make the call raise. Must be called in its loop, while it is in flight."""
         if not self.ended and self in self._calls:
             self.ended = True
             self.over = self.loop.create_future()

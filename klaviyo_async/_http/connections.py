@@ -1,4 +1,4 @@
-"""The aiohttp session behind a client: opened lazily in the running loop, and closed wherever it is left."""
+"""The aiohttp session of a client: opened lazily in the running loop, and closed however the client is abandoned."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
 LIMIT: Final = 1000
-"""Connections at once: 350 requests a second with responses after 300 ms need over 100, and several operations run side by side."""
+"""Concurrent connections: 350 requests per second with a latency of 300 ms need over 100, and several operations run in parallel."""
 KEEPALIVE: Final = 30.0
-"""Seconds that an idle connection is kept."""
+"""Seconds before an idle connection is closed."""
 
 
 class Connections:
-    """Gives the session that requests go through: the caller's, or one of its own for each loop, one after the other."""
+    """Provides the session for requests: the caller's, or its own in each loop, one after the other."""
 
     def __init__(self, session: aiohttp.ClientSession | None) -> None:
         self._given = session
@@ -36,7 +36,7 @@ class Connections:
         self._discard: Callable[[], Any] | None = None
 
     def session(self) -> aiohttp.ClientSession:
-        """The session for the running loop. Raises `ConfigurationError` where the caller's can't be used in it."""
+        """The session for the running loop. Raises `ConfigurationError` if the caller's can't be used in it."""
         loop = asyncio.get_running_loop()
         if self._given is not None:
             return _checked(self._given, loop)
@@ -54,14 +54,14 @@ class Connections:
         internals.never_repeat(session)
         self._loop = loop
         keeper = _keep(session)
-        # Runs up to its yield at once, and registers with the loop on the way.
+        # Runs up to its yield immediately, and registers with the loop on the way.
         with suppress(StopIteration):
             keeper.__anext__().send(None)
         self._discard = weakref.finalize(self, _discard, session, keeper, loop, os.getpid())
         return session
 
     def forget_address(self, host: str | None) -> None:
-        """Look the host up again: its address can't be reached."""
+        """Resolve the host again: its address can't be reached."""
         if self._addresses is not None:
             self._addresses.forget(host)
 
@@ -72,7 +72,7 @@ class Connections:
         self.own = self._loop = self._addresses = None
 
     async def close(self) -> None:
-        """Close the own session; the caller's is left alone. Connections are shut down properly where their loop still runs."""
+        """Close our own session, but not the caller's. Connections are shut down properly if their loop still runs."""
         own, loop = self.own, self._loop
         if own is not None and loop is running_loop():
             await _close(own)
@@ -86,14 +86,14 @@ def _checked(session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) ->
         )
     if internals.loop_of(session) not in (None, loop):
         raise ConfigurationError(
-            "The aiohttp session given to the client belongs to another event loop: make the session and the client in the"
-            " loop that uses them, or leave `session` out, then the client opens one in each loop by itself."
+            "The aiohttp session given to the client belongs to another event loop: create the session and the client in the"
+            " loop that uses them, or leave `session` out, and the client opens one in each loop by itself."
         )
     return session
 
 
 async def _close(session: aiohttp.ClientSession) -> None:
-    """Close a session in its loop, TLS included: before 3.12 aiohttp doesn't wait for that to shut down."""
+    """Close a session in its loop, including TLS: before 3.12 aiohttp doesn't wait for that to shut down."""
     transports = [protocol.transport for protocol in internals.open_protocols(session.connector)]
     await session.close()
     for transport in transports:
@@ -119,7 +119,7 @@ _parents: list[aiohttp.ClientSession] = []
 def _discard(
     session: aiohttp.ClientSession, keeper: AsyncGenerator[None, None], loop: asyncio.AbstractEventLoop, owner: int
 ) -> None:
-    """Let go of a session that wasn't closed, from wherever we are: its loop, another thread, or after its loop's end."""
+    """Release a session that wasn't closed, from anywhere: its loop, another thread, or after its loop has ended."""
     if owner != os.getpid():
         _parents.append(session)
         return
@@ -128,7 +128,7 @@ def _discard(
     except RuntimeError:
         running = None
     if running is not loop and loop.is_running():
-        # The loop may end between the question and the call.
+        # The loop may end between the check and the call.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(_release, session, keeper)
         return

@@ -1,4 +1,4 @@
-"""A credential on its way to the wire: out of sight of everything that shows or collects values."""
+"""A credential on its way to the wire, hidden from everything that shows or collects values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from klaviyo_async.errors import ConfigurationError
 class Credential:
     """The value of an ``Authorization`` header.
 
-    Tracebacks, and the error trackers that collect the locals of their frames, see this object instead of the text.
+    Tracebacks, and error trackers that collect the local variables of their frames, see this object instead of the text.
     """
 
     __slots__ = ("given", "line", "value")
@@ -19,7 +19,7 @@ class Credential:
         self.given: str = given
         self.value: str = str(given)
         self.line: _Hidden = _Hidden(b"Authorization: %b\r\n" % self.value.encode())
-        """The header as it goes over the wire."""
+        """The header as sent over the wire."""
 
     def __repr__(self) -> str:
         return "Credential(***)"
@@ -29,7 +29,7 @@ class Credential:
 
 
 class Credentials:
-    """Makes credentials, each once for as long as its value stays the same."""
+    """Creates credentials, each once for as long as its value stays the same."""
 
     __slots__ = ("_last",)
 
@@ -37,7 +37,7 @@ class Credentials:
         self._last: Credential | None = None
 
     def of(self, value: object, source: str) -> Credential:
-        """The credential with this value. Raises `ConfigurationError`, which names `source`, where it can't be a header's."""
+        """The credential with this value. Raises `ConfigurationError`, naming `source`, if it isn't a valid header value."""
         last = self._last
         if last is not None and last.given is value:
             return last
@@ -45,7 +45,7 @@ class Credentials:
         del value  # so that the traceback doesn't have it
         if made is None:
             raise ConfigurationError(
-                f"{source} is not the value of a header: authorize() must return one line of printable text."
+                f"{source} is not a valid header value: authorize() must return one line of printable text."
             )
         self._last = made
         return made
@@ -59,5 +59,5 @@ class _Hidden(bytes):
 
 
 def _is_one_line(text: str) -> bool:
-    # Lone surrogates, which no encoding can send, are not printable either.
+    # Lone surrogates, which can't be encoded, are not printable either.
     return bool(text.strip()) and text.isprintable()

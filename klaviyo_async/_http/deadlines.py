@@ -1,7 +1,7 @@
 """The total times of the requests in one event loop, with one timer for all of them.
 
-`asyncio.timeout` has the loop keep a timer for each request, which nearly always is cancelled, and thrown away later: 10 µs of the 95 that
-a small request costs on raw aiohttp. Here a request costs an entry in a set.
+`asyncio.timeout` makes the loop keep a timer for each request, which is nearly always cancelled and discarded later: 10 µs of the
+95 that a small request costs on raw aiohttp. Here a request costs an entry in a set.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ class Deadlines:
         self.loop = loop
         self._open: set[Deadline] = set()
         self._when = inf
-        """When the timer looks; it may find nothing, where the request that it was for is over."""
+        """When the timer fires; it may find nothing to do, if the request that it was for is over."""
 
     def within(self, seconds: float | None) -> Deadline:
-        """A context manager for what must take no longer, as `asyncio.timeout`; None or 0 for no limit."""
+        """A context manager with a time limit, like `asyncio.timeout`; None or 0 for no limit."""
         return Deadline(self, seconds)
 
     def add(self, deadline: Deadline) -> None:
-        """See to it that this one ends in time."""
+        """Make sure that this deadline is checked in time."""
         self._open.add(deadline)
         if deadline.when < self._when:
             self._when = deadline.when
             self.loop.call_at(deadline.when, self._look, deadline.when)
 
     def discard(self, deadline: Deadline) -> None:
-        """Forget this one."""
+        """Remove this deadline."""
         self._open.discard(deadline)
 
     def _look(self, when: float) -> None:
         if when != self._when:
-            return  # a timer that an earlier deadline has made needless
-        # Timers may come early by as much as the clock is coarse; `when` was due all the same.
+            return  # an earlier deadline has made this timer unnecessary
+        # Timers may fire early by the clock's resolution; `when` is treated as due regardless.
         now = max(when, self.loop.time())
         for deadline in [deadline for deadline in self._open if deadline.when <= now]:
             self._open.discard(deadline)
@@ -54,9 +54,9 @@ class Deadlines:
 
 
 class Deadline:
-    """Cancels the task inside when its time is over, and makes that a TimeoutError.
+    """Cancels its task when the time is up, and turns that into a TimeoutError.
 
-    A cancellation of the caller's own is told apart as `asyncio.timeout` does it.
+    A cancellation by the caller is distinguished in the same way as in `asyncio.timeout`.
     """
 
     __slots__ = ("_all", "_cancelling", "_seconds", "_task", "expired", "when")

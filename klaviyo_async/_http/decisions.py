@@ -1,4 +1,4 @@
-"""What follows from how an attempt ended: decisions as values. Nothing here sleeps, sends or reads a clock."""
+"""What follows from the outcome of an attempt: decisions as values. Nothing here sleeps, sends or reads a clock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Return:
 
 @frozen
 class Raise:
-    """The call fails with what this attempt ended with."""
+    """The call fails with the outcome of this attempt."""
 
 
 @frozen
@@ -36,7 +36,7 @@ class RaiseWait:
 
 @frozen
 class Wait:
-    """Another attempt, after so many seconds."""
+    """Another attempt, after this many seconds."""
 
     seconds: float
 
@@ -46,7 +46,7 @@ RAISE: Final = Raise()
 
 
 class Judge:
-    """Decides after each attempt of one call."""
+    """Decides after each attempt of a call."""
 
     __slots__ = ("_delete", "_fate_unknown", "_max_retries", "_max_wait", "_safe", "retries")
 
@@ -61,14 +61,14 @@ class Judge:
     def decide(
         self, ended: Response | TransportError, *, waited: float, asked: float | None = None, replayable: bool = True
     ) -> Decision:
-        """What follows.
+        """The decision.
 
-        `waited` are the seconds that the call has spent waiting so far, `asked` those of a ``Retry-After``, and
-        `replayable` tells whether the body can be sent once more.
+        `waited` is the number of seconds that the call has waited so far, `asked` that of a ``Retry-After``, and
+        `replayable` says whether the body can be sent again.
         """
         if isinstance(ended, Response):
             status = ended.status
-            # 404 to a repeated DELETE: the first was carried out though its response was lost, and gone is what was asked for.
+            # 404 on a repeated DELETE: the first was processed although its response was lost, and the resource is gone as requested.
             if 200 <= status < 300 or (status == 404 and self._delete and self._fate_unknown):
                 return Return(ended)
             again = again_after_status(status, safe=self._safe)

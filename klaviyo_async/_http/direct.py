@@ -1,8 +1,8 @@
-"""The direct way of a request: the session's own connections and aiohttp's parser, without `ClientSession.request`.
+"""The direct path of a request: the session's own connections and aiohttp's parser, without `ClientSession.request`.
 
-`ClientSession.request` costs half of what a small request costs. It builds an object for the request and one for the
-response, and is ready for redirects, proxies, cookies, tracing and middlewares. None of that happens here, so whatever
-has any of it goes the usual way (`usual.py`), as does everything that is not stock: see `aiohttp_internals.is_plain`.
+`ClientSession.request` accounts for half the cost of a small request. It creates an object for the request and one for the
+response, and supports redirects, proxies, cookies, tracing and middlewares. None of that happens here, so any request that
+needs it takes the usual path (`usual.py`), as does everything that isn't stock aiohttp: see `aiohttp_internals.is_plain`.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from klaviyo_async.middleware import Request
 
 LARGEST: Final = 2**16
-"""Bytes of a body that is written in one go, which is what a transport takes before it asks to pause."""
+"""Largest body that is written in one go, which is what a transport accepts before it asks to pause."""
 _BODILESS: Final = frozenset({"GET", "HEAD"})
 _UNTYPED: Final = frozenset({"GET", "HEAD", "DELETE"})
-"""Methods that aiohttp gives no content type where there is no body."""
+"""Methods for which aiohttp sets no content type if there is no body."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"})
 _TARGET: Final = re.compile(r"/[!\"$-~]*")
-"""A path with its query as it goes on the request line: printable ASCII without spaces, and no fragment."""
+"""A path with its query as it appears in the request line: printable ASCII without spaces, and no fragment."""
 _SPECIAL: Final = (
     "Authorization", "Connection", "Content-Encoding", "Content-Length", "Cookie", "Expect", "Host", "TE", "Trailer",
     "Transfer-Encoding", "Upgrade",
@@ -42,7 +42,7 @@ _SPECIAL: Final = (
 
 
 class Direct:
-    """The direct way to one origin through one session."""
+    """The direct path to one origin through one session."""
 
     __slots__ = ("_connect", "_deadlines", "_key", "_parser", "origin", "session")
 
@@ -53,19 +53,19 @@ class Direct:
         self.origin = origin
         self._connect = connector.connect
         self._deadlines = Deadlines(asyncio.get_running_loop())
-        # Never sent: it tells the connector where to, and makes the headers that aiohttp adds.
+        # Never sent: it tells the connector the destination, and provides the headers that aiohttp adds.
         self._key = _request(session, URL(origin, encoded=True), {})
         self._parser = internals.parser_settings(session)
 
     @classmethod
     def of(cls, session: aiohttp.ClientSession, origin: str) -> Direct | None:
-        """The direct way; None where the session needs the usual one."""
+        """The direct path; None if the session needs the usual one."""
         if internals.is_plain(session, (aiohttp.ClientRequest, TrackedRequest)):
             return cls(session, origin)
         return None
 
     def head(self, request: Request) -> bytes | None:
-        """The request up to its credential, as it goes over the wire; None where the request needs the usual way."""
+        """The request up to its credential, as sent over the wire; None if the request needs the usual path."""
         body = request.body
         if body is not None and (type(body) is not bytes or len(body) > LARGEST):
             return None
@@ -89,7 +89,7 @@ class Direct:
         return b"%b %b HTTP/1.1\r\n%b" % (method.encode(), target.encode(), lines)
 
     def _serialized(self, headers: Headers) -> tuple[bytes | None, bool]:
-        """The headers as aiohttp sends them, None where they take the usual way; and whether they tell a content type."""
+        """The headers as aiohttp sends them, None if they need the usual path; and whether they have a content type."""
         given = headers.multi
         if any(name in given for name in _SPECIAL):
             return None, False
@@ -100,7 +100,7 @@ class Direct:
         return lines.encode(), "Content-Type" in given
 
     async def send(self, request: Request, head: bytes, sending: Sending) -> Response:
-        """Send and receive. Raises what aiohttp raises, TimeoutError past the total time, and `TooLarge`."""
+        """Send and receive. Raises what aiohttp raises, TimeoutError after the total time, and `TooLarge`."""
         body = request.body
         times = sending.times
         credential = sending.credential
@@ -138,7 +138,7 @@ class Direct:
                     received = await _error_body(content, deadline)
                 if content.is_eof() and not transport.get_write_buffer_size():
                     conn.release()
-                # Else it is closed below: what is left to come, or to be written, must not mix with another request.
+                # Otherwise it is closed below: what remains to be read or written must not mix with another request.
             return Response(status=status, headers=headers, body=received)
         finally:
             if conn is not None:
@@ -153,7 +153,7 @@ class Direct:
             protocol = conn.protocol
             if protocol is not None and not protocol.should_close:
                 return conn
-            # Something came while it was idle. It would be taken for the response to this request.
+            # Data arrived while it was idle, and would be mistaken for the response to this request.
             conn.close()
 
 
@@ -165,7 +165,7 @@ async def _error_body(content: aiohttp.StreamReader, deadline: Deadline) -> byte
     try:
         await body.read(content)
     except asyncio.CancelledError:
-        # The end of the attempt's time ends the body; a cancellation of the caller's is passed on.
+        # The attempt's timeout ends the body; a cancellation by the caller is passed on.
         if not deadline.expired or task.cancelling() > before + 1:
             raise
     return bytes(body)

@@ -1,4 +1,4 @@
-"""A form as aiohttp sends it: streamed, and made anew for each attempt."""
+"""A form in the shape that aiohttp sends: streamed, and created for each attempt."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class MultipartPayload(Payload):
         self._size = value.size
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 - aiohttp's signature
-        raise TypeError("A streamed form has no text form.")
+        raise TypeError("A streamed form can't be converted to text.")
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         async for chunk in self._value.stream():

@@ -17,7 +17,7 @@ class Namespace:
         self._session = session
 
     def __dir__(self) -> list[str]:
-        # An alias is the same function under another name: it works, but completing it would only be noise.
+        # An alias is the same function under another name: it works, but would only clutter completion.
         members = vars(type(self)).items()
         aliases = {name for name, member in members if getattr(member, "__name__", name) != name}
         return [name for name in super().__dir__() if name not in aliases]

@@ -1,4 +1,4 @@
-"""When the server fails request after request: requests are held back, logged without a flood, and started again as a ramp."""
+"""When the server fails repeatedly, requests are held back, logged without flooding the log, and resumed gradually."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ if TYPE_CHECKING:
 log = logging.getLogger("klaviyo_async")
 
 IN_A_ROW: Final = 10
-"""Failures without a success between them that make an outage."""
+"""Number of consecutive failures that make an outage."""
 WIDE: Final = 64
-"""Requests at once with which the ramp is over."""
+"""Number of concurrent requests at which the ramp ends."""
 LONGEST: Final = 10.0
-"""Seconds that a request is held back on average where no success lets it through earlier: one more that finds out."""
+"""Average time in seconds that a request is held back if no success releases it earlier; then it is sent as another probe."""
 EVERY: Final = 60.0
 """Seconds between two warnings about the same operation."""
 
 
 class Outage:
-    """How the server is, as far as the requests of one client tell.
+    """The state of the server, as far as the requests of one client reveal it.
 
-    After `IN_A_ROW` failures one request at a time goes out. Each success lets one more out, which doubles them with each
-    round trip, so that those who waited don't come all at once; a failure halves how many may.
+    After `IN_A_ROW` failures, one request at a time is sent. Each success allows one more, which doubles the number with each
+    round trip, so that waiting requests don't all start together; a failure halves the number.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures = 0
         self._width: int | None = None
-        """Requests that may be out at once; None where there is no outage."""
+        """Requests that may be in flight at the same time; None if there is no outage."""
         self._out = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._troubles: dict[str, _Trouble] = {}
         self.fine: bool = True
-        """Whether nothing has failed of late: then `note` has nothing to do for a success."""
+        """Whether nothing has failed recently: then `note` has nothing to do for a success."""
 
     @property
     def holds(self) -> bool:
-        """Whether requests are held back, so that they must go through `hold`."""
+        """Whether requests are held back, and must go through `hold`."""
         return self._width is not None
 
     async def hold(
         self, operation: str, make: Callable[[], Awaitable[Response | TransportError]], longest: float
     ) -> Response | TransportError:
-        """Wait for a turn, `longest` seconds at most, and make the request."""
+        """Wait for a turn, `longest` seconds at most, and send the request."""
         if self._width is not None and self._out >= self._width:
             self._trouble(operation, "is held back, because Klaviyo doesn't respond as it should")
             await self._turn(min(longest, random.uniform(0.5, 1.5) * LONGEST))  # noqa: S311 - spreads them
@@ -68,7 +68,7 @@ class Outage:
             self._let_through()
 
     def note(self, operation: str, ended: Response | TransportError) -> None:
-        """How a request has ended."""
+        """Record the outcome of a request."""
         if _is_failure(ended):
             self.fine = False
             self._failures += 1
@@ -89,7 +89,7 @@ class Outage:
         self.fine = self._width is None and not self._troubles
 
     def gave_up(self, operation: str, ended: Response | TransportError) -> None:
-        """A call fails for good with how its last request ended."""
+        """A call fails for good with the outcome of its last request."""
         if _is_failure(ended):
             what = f"status {ended.status}" if isinstance(ended, Response) else type(ended).__name__
             self._trouble(operation, f"fails ({what})")
@@ -112,7 +112,7 @@ class Outage:
             async with asyncio.timeout(longest):
                 await turn
         except TimeoutError:
-            # Nobody let it through: one more that finds out how the server is.
+            # No success has released it: send it as another probe.
             self._withdraw(turn)
             self._out += 1
         except BaseException:
@@ -123,7 +123,7 @@ class Outage:
         if turn in self._waiting:
             self._waiting.remove(turn)
         elif turn.done() and not turn.cancelled():
-            # It was let through at the same moment.
+            # It was released at the same moment.
             self._out -= 1
             self._let_through()
 
@@ -136,12 +136,12 @@ class Outage:
 
 
 def _is_failure(ended: Response | TransportError) -> bool:
-    """Whether it is the server's or the network's: an error of the request's own tells that both work."""
+    """Whether the fault is with the server or the network; an error caused by the request itself shows that both work."""
     return not isinstance(ended, Response) or ended.status == 503 or leaves_fate_unknown(ended.status)
 
 
 class _Trouble:
-    """What has been happening to the calls of one operation."""
+    """The recent trouble of one operation."""
 
     __slots__ = ("calls", "next_warning", "since")
 

@@ -1,4 +1,4 @@
-"""What a response means: a document, plain JSON, nothing, or an error."""
+"""Interprets a response: a document, plain JSON, nothing, or an error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger("klaviyo_async")
 
 
 class Outcome:
-    """The response that a call ended with, and how it came about."""
+    """The final response of a call, and its history."""
 
     __slots__ = ("attempts", "body", "headers", "operation", "revision", "status", "waited")
 
@@ -34,15 +34,15 @@ class Outcome:
         self.attempts: int = attempts
         self.waited: float = waited
         self.revision: str = revision
-        """The revision that was asked for."""
+        """The revision that was requested."""
 
     def http(self) -> Http:
-        """How the response came, for the document."""
+        """The response's metadata, for the document."""
         request_id = self.headers.get("X-Klaviyo-Req-Id")
         return Http(self.status, self.headers, request_id, self.attempts, self.waited)
 
     def error(self, *, credential: str, retry_after: float | None = None, kind: int | None = None) -> APIError:
-        """The error that this response is; `kind` is the status whose class it has, where that isn't its own."""
+        """The error for this response; `kind` is the status that determines its class, if it differs from the response's own."""
         return error_of(
             self.operation,
             status=self.status,
@@ -58,7 +58,7 @@ class Outcome:
 
 
 class Decoder:
-    """Decodes the successes of one client."""
+    """Decodes the success responses of a client."""
 
     def __init__(self, credential: str) -> None:
         self._credential = credential
@@ -66,9 +66,9 @@ class Decoder:
         self._warned: set[str] = set()
 
     def document(self, outcome: Outcome) -> Any:
-        """The operation's success document, with its `http`; None where it has none or the body is empty.
+        """The operation's success document, with its `http`; None if it has none or the body is empty.
 
-        Raises `DecodeError` where the body is not what the operation promises.
+        Raises `DecodeError` if the body is not what the operation promises.
         """
         body = self._body(outcome)
         if body is None:
@@ -77,7 +77,7 @@ class Decoder:
         name = operation.response
         try:
             if name is None:
-                # Nobody looks at it, but what responds with something else than JSON was not Klaviyo.
+                # Nobody looks at it, but a response other than JSON did not come from Klaviyo.
                 loads(body)
                 return None
             decode = self._models.get((operation.package, name)) or self._model(operation.package, name)
@@ -93,7 +93,7 @@ class Decoder:
         raise _undecodable(outcome, reason)
 
     def plain(self, outcome: Outcome) -> Any:
-        """The response as plain JSON; None where the body is empty. Raises `DecodeError` where it is not JSON."""
+        """The response as plain JSON; None if the body is empty. Raises `DecodeError` if it is not JSON."""
         body = self._body(outcome)
         if body is None:
             return None
@@ -108,7 +108,7 @@ class Decoder:
         if served is not None and served != outcome.revision:
             self._note_revision(outcome.revision, served)
         body = outcome.body
-        # A DELETE that was repeated may end with 404, which tells that it has succeeded.
+        # A repeated DELETE may end with 404, which means that it has succeeded.
         if not body or (body[0] <= 32 and body.isspace()) or outcome.status == 404:
             return None
         if b'"errors"' in body[:64]:
@@ -116,7 +116,7 @@ class Decoder:
         return body
 
     def _refuse_errors(self, outcome: Outcome) -> None:
-        """Raise where a success carries an errors document instead of data, which has been seen."""
+        """Raise if a success carries an errors document instead of data, which has been observed."""
         errors = parse_errors(outcome.body)
         if errors and "data" not in loads(outcome.body):
             raise outcome.error(credential=self._credential, kind=errors[0].status)

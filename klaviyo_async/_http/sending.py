@@ -1,4 +1,4 @@
-"""One sending of a request: what it goes by, how far it got, and what that means for its permit."""
+"""One sending of a request: its parameters, how far it got, and the consequence for its permit."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 class Sending:
-    """What both ways of a request need beside the request itself. Settles the permit, once."""
+    """What both paths need besides the request itself. Settles the permit, once."""
 
     __slots__ = ("_permit", "credential", "headers", "limit", "sent", "status", "times")
 
     def __init__(self, permit: Permit, credential: Credential | None, times: aiohttp.ClientTimeout, limit: int) -> None:
-        """`limit` is for the bytes of a success's body."""
+        """`limit` is the maximum size of a success body in bytes."""
         self._permit: Permit | None = permit
         self.credential = credential
         self.times = times
         self.limit = limit
         self.sent: bool | None = None
-        """Whether the request was written; None while nobody knows, as with a session that is mocked."""
+        """Whether the request was written; None while unknown, as with a mocked session."""
 
     def answered(self, status: int, headers: Headers) -> None:
-        """A response came: the server has counted the request, whatever becomes of the body."""
+        """A response was received: the server has counted the request, whatever happens to the body."""
         self.status = status
         self.headers = headers
         permit, self._permit = self._permit, None
@@ -35,7 +35,7 @@ class Sending:
             permit.answered(status, headers)
 
     def ended(self, sent: bool | None) -> None:
-        """No response came; where it is unknown whether the request was sent, the server may have counted it."""
+        """No response was received. If it is unknown whether the request was sent, the server may have counted it."""
         permit, self._permit = self._permit, None
         if permit is not None:
             permit.unsent() if sent is False else permit.lost()

@@ -1,4 +1,4 @@
-"""The one straight way of a call: check → wait → authorise → send → decide → retry, raise or decode."""
+"""The path of a call: check → wait → authorise → send → decide → retry, raise or decode."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class Caller(Protocol):
 
 
 class Session:
-    """Sends prepared requests under the limits, with retries, and decodes their responses. One for each client.
+    """Sends prepared requests under the limits, with retries, and decodes their responses. There is one per client.
 
-    `operations` are those of the client's own package. Operations of any other may be called as well.
+    `operations` are those of the client's own package. Operations of other packages can be called as well.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Session:
         self._shared = _Shared(http)
         self._user_agent = user_agent
         self._headers: dict[tuple[str | None, str], Headers] = {}
-        """Content type and revision → the headers of requests that have no others of their own."""
+        """Content type and revision → the headers of requests without further headers of their own."""
         self.credentials: Credentials = Credentials()
         self._account = digest(settings.origin, settings.auth.account) if settings.auth is not None else ""
 
@@ -95,9 +95,9 @@ class Session:
         write: Mapping[str, object] | None = None,
         options: RequestOptions | None = None,
     ) -> T:  # pyright: ignore[reportInvalidTypeVarUse]
-        """Call an operation and decode its response: the success document, or None where there is no body.
+        """Call an operation and decode its response: the success document, or None if there is no body.
 
-        The type of the result is what the endpoint function that returns it declares.
+        The type of the result is the one that the calling endpoint function declares.
         """
         prepared = self.prepare(operation, path, params, body=body, write=write, options=options)
         return cast("T", self.decoder.document(await self.exchange(prepared, options)))
@@ -112,7 +112,7 @@ class Session:
         write: Mapping[str, object] | None = None,
         options: RequestOptions | None = None,
     ) -> Pages[Any, Any]:
-        """Check a call of a list operation; nothing is sent before the result is awaited or iterated."""
+        """Check a call of a list operation; nothing is sent until the result is awaited or iterated."""
         return Pages(self, self.prepare(operation, path, params, body=body, write=write, options=options), options)
 
     def prepare(
@@ -125,7 +125,7 @@ class Session:
         write: Mapping[str, object] | None = None,
         options: RequestOptions | None = None,
     ) -> Prepared:
-        """Check a call against its operation and put the request together. Raises `QueryError` with all that is wrong."""
+        """Check a call against its operation and build the request. Raises `QueryError` with all problems."""
         if isinstance(operation, str):
             operation = self.operations[operation]
         params = params or {}
@@ -141,7 +141,7 @@ class Session:
     async def exchange(self, prepared: Prepared, options: RequestOptions | None) -> Outcome:
         """Send a prepared request until it succeeds.
 
-        Raises `APIError`, `TransportError` or `RateLimitWait` where it doesn't, `ConfigurationError` on a closed client.
+        Otherwise raises `APIError`, `TransportError` or `RateLimitWait`, or `ConfigurationError` on a closed client.
         """
         settings = self.settings if options is None else self.settings.of_one_call(options)
         with self.calls.begin(prepared.operation.name):
@@ -175,14 +175,14 @@ class Session:
                     outage.gave_up(prepared.operation.name, ended)
                     raise self._error(decision, ended, attempts, asked)
             finally:
-                # An error's traceback has this frame, so keeping it here would make a cycle.
+                # An error's traceback references this frame, so keeping the error here would create a cycle.
                 del ended
             log.debug("%s: attempt %d in %.2f s", prepared.operation.name, attempts.made + 1, decision.seconds)
             await sleep(decision.seconds)
             attempts.waited += decision.seconds
 
     async def _hold(self, attempts: Attempts) -> Response | TransportError:
-        """The next attempt, when the outage lets it through."""
+        """The next attempt, once the outage guard allows it."""
         max_wait = attempts.settings.max_wait
         longest = math.inf if max_wait is None else max(0.0, max_wait - attempts.waited)
         started = time.perf_counter()
@@ -194,7 +194,7 @@ class Session:
         return await self.outage.hold(attempts.prepared.operation.name, make, longest)
 
     async def _renewed(self, attempts: Attempts, ended: Response | TransportError) -> bool:
-        """Whether another credential took the place of one that got a 401: then the call is worth retrying, once."""
+        """Whether another credential replaced one that got a 401: then the call is worth retrying, once."""
         auth, credential = self.settings.auth, attempts.credential
         if auth is None or credential is None or attempts.renewed or getattr(ended, "status", None) != 401:
             return False
@@ -218,7 +218,7 @@ class Session:
     # -- requests -------------------------------------------------------------------------------------------------------
 
     def headers_of(self, prepared: Prepared, settings: Settings, revision: str) -> Headers:
-        """The headers of a request, apart from the credential; those without anything special are made once."""
+        """The headers of a request except the credential; those without anything special are built once."""
         content_type = prepared.payload.content_type if prepared.payload is not None else None
         if prepared.headers:
             return self._made_headers(revision, settings.headers.merged(prepared.headers), content_type)
@@ -227,15 +227,15 @@ class Session:
         headers = self._headers.get(key) if common else None
         if headers is None:
             headers = self._made_headers(revision, settings.headers, content_type)
-            if common and len(self._headers) < 64:  # a form has a boundary, and so a content type, of its own
+            if common and len(self._headers) < 64:  # a form has its own boundary, and so its own content type
                 self._headers[key] = headers
         return headers
 
     def revision_of(self, operation: Operation, settings: Settings) -> str:
-        """The revision that a request of this operation asks for.
+        """The revision for a request of this operation.
 
-        That is the operation's own. A client's `revision` goes before it for the operations of the client's package, and that of
-        one call for any.
+        By default the operation's own. A client's `revision` overrides it for operations of the client's package, a call's
+        `revision` for any operation.
         """
         if settings.call_revision is not None:
             return settings.call_revision
@@ -255,20 +255,20 @@ class Session:
         return given.merged(made)
 
     def account_of(self, prepared: Prepared) -> str:
-        """The account whose limits the request counts for, as a digest."""
+        """The account whose limits apply to the request, as a digest."""
         if not prepared.operation.public:
             if self.settings.auth is None:
                 raise ConfigurationError(
-                    f"{prepared.operation.name} needs a private credential, and this client has only a company_id: give"
+                    f"{prepared.operation.name} needs a private credential, and this client has only a company_id: pass"
                     " api_key or auth, or set KLAVIYO_API_KEY."
                 )
             return self._account
-        # The public key is the account, whoever calls.
+        # The public key identifies the account, whoever calls.
         return digest(self.origin, "company", prepared.company_id or "")
 
     @property
     def accounts(self) -> tuple[str, ...]:
-        """The accounts that the client's calls count for, as digests: that of its credential, that of its company."""
+        """The accounts whose limits apply to the client's calls, as digests: that of its credential, that of its company."""
         company = self.settings.company_id
         found = (self._account, digest(self.origin, "company", company) if company is not None else "")
         return tuple(filter(None, found))
@@ -294,7 +294,7 @@ class Session:
 
     @property
     def transport(self) -> Transport:
-        """The way to the wire; aiohttp is loaded with it."""
+        """The transport; aiohttp is loaded with it."""
         shared = self._shared
         if shared.transport is None:
             from klaviyo_async._http.transport import Transport  # noqa: PLC0415 - start-up: aiohttp is half of it
@@ -304,11 +304,11 @@ class Session:
 
     @property
     def closed(self) -> bool:
-        """Whether the client was closed."""
+        """Whether the client has been closed."""
         return self.calls.closed
 
     async def close(self) -> None:
-        """End the calls in flight with an error and close the connections. Does nothing the second time."""
+        """End the calls in flight with an error and close the connections. Does nothing when called again."""
         await self.calls.end()
         if self._shared.transport is not None:
             await self._shared.transport.close()
@@ -317,7 +317,7 @@ class Session:
 
 
 class _Shared:
-    """What sessions that were derived from one another have in common, and one of them makes when it is first needed."""
+    """What derived sessions have in common, created by whichever needs it first."""
 
     __slots__ = ("http", "transport")
 
@@ -328,9 +328,9 @@ class _Shared:
 
 def _too_long(attempts: Attempts, seconds: float, ended: Response | TransportError) -> RateLimitWait:
     name, max_wait = attempts.prepared.operation.name, attempts.settings.max_wait
-    allowed = "the client sleeps by itself" if max_wait is None else "max_wait allows"
+    allowed = "the client waits by itself" if max_wait is None else "max_wait allows"
     return RateLimitWait(
-        f"{name}: Klaviyo asked for a retry in {seconds:.0f} s, longer than {allowed}. Call again then, or raise"
+        f"{name}: Klaviyo asked for a retry in {seconds:.0f} s, longer than {allowed}. Call again later, or raise"
         f" max_wait. ({_what(ended)})",
         seconds=seconds,
         operation=name,

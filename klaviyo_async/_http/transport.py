@@ -1,4 +1,4 @@
-"""One attempt on the wire: which way it takes, what becomes of its permit, and what a failure means."""
+"""One attempt on the wire: which path it takes, how its permit is settled, and what a failure means."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from klaviyo_async.options import Settings
 
 CONNECT: Final = 10.0
-"""Seconds that making a connection may take, as far as `timeout` is longer."""
+"""Seconds that establishing a connection may take, if `timeout` is longer."""
 
 DIRECT = os.environ.get("KLAVIYO_ASYNC_DIRECT", "1") != "0"
-"""Whether plain requests take the direct way; KLAVIYO_ASYNC_DIRECT=0 sends all of them through `ClientSession.request`."""
+"""Whether ordinary requests take the direct path; KLAVIYO_ASYNC_DIRECT=0 sends all of them through `ClientSession.request`."""
 
 
 class Transport:
@@ -44,8 +44,8 @@ class Transport:
     ) -> Response:
         """One attempt; settles the permit, whatever happens.
 
-        Raises `RequestTimeout` or `ConnectionFailed`, whose `sent` tells what is known, and `DecodeError` for a success
-        that is too large. Cancelled at any point it leaves neither an open connection nor an unsettled permit.
+        Raises `RequestTimeout` or `ConnectionFailed`, whose `sent` says what is known, and `DecodeError` for a success
+        that is too large. If it is cancelled at any point, it leaves neither an open connection nor an unsettled permit.
         """
         sending = Sending(permit, credential, timeout_of(settings.timeout), settings.max_response_bytes)
         sent: bool | None = False
@@ -60,7 +60,7 @@ class Transport:
             return await usual.send(session, request, sending)
         except Exception as error:  # noqa: BLE001 - every failure becomes one of ours below, outside of this block
             if isinstance(error.__context__, GeneratorExit):
-                # The call was closed in mid-air, and something on the way out missed its loop or its context.
+                # The call was closed in flight, and something on the way out lacked its loop or its context.
                 sending.ended(sending.sent)
                 raise GeneratorExit from None
             failure = error
@@ -75,14 +75,14 @@ class Transport:
         if isinstance(failure, TooLarge):
             raise _too_large(request.operation.name, failure, sending)
         try:
-            # Raised out here so that aiohttp's exception, which may hold the request's headers, is not chained by itself,
-            # and is not left in this frame either.
+            # Raised out here so that aiohttp's exception, which may contain the request's headers, is neither chained
+            # automatically nor left in this frame.
             raise translated(failure, request, sent, sending.times)
         finally:
             del failure
 
     def _way(self, session: aiohttp.ClientSession) -> Direct | None:
-        """The direct way through this session; None where it must be the usual one."""
+        """The direct path through this session; None if it must be the usual one."""
         if not DIRECT:
             return None
         if session is not self._looked_at:
@@ -91,7 +91,7 @@ class Transport:
         return self._direct
 
     async def close(self) -> None:
-        """Close the connections; a session of the caller's is left alone."""
+        """Close the connections; the caller's session is left alone."""
         self._direct = self._looked_at = None
         await self.connections.close()
 
@@ -108,7 +108,7 @@ def _too_large(operation: str, failure: TooLarge, sending: Sending) -> DecodeErr
 
 @lru_cache(maxsize=64)  # 1.3 µs, more than 1 % of a call
 def timeout_of(timeout: float | aiohttp.ClientTimeout) -> aiohttp.ClientTimeout:
-    """`timeout` in aiohttp's terms: seconds are for the whole attempt, of which connecting gets a share."""
+    """`timeout` in aiohttp's terms: the seconds cover the whole attempt, of which connecting gets a share."""
     if isinstance(timeout, aiohttp.ClientTimeout):
         return timeout
     return aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT))

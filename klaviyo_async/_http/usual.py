@@ -1,4 +1,4 @@
-"""The usual way of a request: through `ClientSession.request`."""
+"""The usual path of a request: through `ClientSession.request`."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from klaviyo_async.middleware import Request
 
 LARGE: Final = 2**20
-"""Bytes of a body above which aiohttp wants to read it in pieces."""
+"""Size of a body above which aiohttp should read it in chunks."""
 
 _current: ContextVar[Sending | None] = ContextVar("klaviyo_async_sending", default=None)
 
 
 class TrackedRequest(aiohttp.ClientRequest):
-    """Notes that the request is about to be written, and refuses to be written twice.
+    """Records that the request is about to be written, and refuses to be written twice.
 
-    aiohttp repeats idempotent requests by itself when a kept-alive connection turns out to be dead. That second request
-    would be neither counted by the limiter nor reported as an attempt: repeating is the session's business.
+    aiohttp resends idempotent requests by itself when a kept-alive connection turns out to be dead. That second request
+    would be neither counted by the limiter nor reported as an attempt: retries are up to the session.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -55,7 +55,7 @@ class TrackedRequest(aiohttp.ClientRequest):
 
 
 async def send(session: aiohttp.ClientSession, request: Request, sending: Sending) -> Response:
-    """Send and receive. Raises what aiohttp raises, TimeoutError past the total time, and `TooLarge`."""
+    """Send and receive. Raises what aiohttp raises, TimeoutError after the total time, and `TooLarge`."""
     token = _current.set(sending)
     try:
         response = await session.request(
@@ -69,7 +69,7 @@ async def send(session: aiohttp.ClientSession, request: Request, sending: Sendin
             auto_decompress=True,
         )
     finally:
-        # A call that is closed in another context than it ran in can't reset it, and needn't.
+        # A call that is closed in a different context than it ran in can't reset it, and needn't.
         with suppress(ValueError):
             _current.reset(token)
     headers = Headers.of(response.headers)
@@ -85,7 +85,7 @@ async def send(session: aiohttp.ClientSession, request: Request, sending: Sendin
                 response.release()
         return Response(status=response.status, headers=headers, body=body)
     finally:
-        # Does nothing to a connection that went back to the pool.
+        # Has no effect on a connection that went back to the pool.
         response.close()
 
 

@@ -1,4 +1,4 @@
-"""JSON ↔ attrs: what the generated models are made of. docs/design/decoding.md has the reasons and the figures."""
+"""JSON ↔ attrs: the foundation of the generated models. docs/design/decoding.md has the reasons and the figures."""
 
 from klaviyo_async._model.base import Model
 from klaviyo_async._model.compile import UnknownModel, model

@@ -1,8 +1,8 @@
 """Base of the generated models: attrs classes that build their nested parts when these are first read.
 
-A decoded object has its scalars and times in slots; an object or a list of objects inside it stays the parsed JSON until
-the attribute is read, and is then replaced by models. So what isn't looked at costs next to nothing, and what was not
-understood is sent back just as it came. docs/design/decoding.md has the reasons and the figures.
+A decoded object has its scalars and times in slots. An object or a list of objects inside it remains parsed JSON until
+the attribute is read, and is then replaced by models. So what isn't looked at costs almost nothing, and what isn't
+understood is sent back unchanged. docs/design/decoding.md has the reasons and the figures.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _put = object.__setattr__
 
 
 class _State:
-    """What a model keeps beside its fields."""
+    """What a model stores besides its fields."""
 
     __slots__ = ("_absent", "_texts")
 
     _absent: frozenset[str] | None
-    """Names of the fields that are not there; None for none of them."""
+    """Names of the missing fields; None if there are none."""
     _texts: tuple[Any, ...]
-    """What goes out for the fields that are times, in order; None where a class has none."""
+    """What is sent for the fields that are times, in order; None if a class has none."""
 
     if TYPE_CHECKING:
-        # Of `Model` in truth; there pyright would take it for a field, which constructors ask for.
+        # Actually of `Model`; there pyright would treat it as a field, which constructors require.
         _extra: dict[str, Any] | None
 
 
@@ -53,33 +53,33 @@ class _State:
 class Model(_State):
     """A JSON object of the API.
 
-    A field that didn't come reads as `None`, as one that came as null does; `is_set` tells them apart. In a body, a field
-    left out, or given as `UNSET`, is not sent, and `None` is sent as null. What came without a field of its own is in
-    `additional_properties`, can be read as an attribute, and goes out again with `to_dict`.
+    A field missing from the response reads as `None`, like one that is null; `is_set` tells them apart. In a body, a field that
+    is omitted, or given as `UNSET`, is not sent, and `None` is sent as null. Undeclared members are in
+    `additional_properties`, can be read as attributes, and are included in `to_dict`.
     """
 
     additional_properties: dict[str, Any] = attrs.field(default=None)
 
     if TYPE_CHECKING:
         _decode: ClassVar[Callable[[Any], Any]]
-        # Fields: name → as the class states it; name → name on the wire; name → slot; either name → name; names of times → their reader.
+        # Fields: name → as the class declares it; name → wire name; name → slot; either name → name; names of times → their reader.
         _fields: ClassVar[dict[str, Spec]]
         _wires: ClassVar[dict[str, str]]
         _slots: ClassVar[dict[str, str]]
         _names: ClassVar[dict[str, str]]
         _times: ClassVar[dict[str, Callable[[Model, int, Any], Any]]]
-        # A subclass that is the same but for `__setattr__`.
+        # A subclass that is identical except for `__setattr__`.
         _blank: ClassVar[type[Any]]
-        # Names without a field that are attributes all the same, because they came.
+        # Undeclared names that are attributes nevertheless, because they were received.
         _learnt: ClassVar[set[str]]
 
-        # What is set, by name on the wire; nested models as they are.
+        # What is set, by wire name; nested models as they are.
         def _wire(self) -> dict[str, Any]: ...
 
         # The same for the encoder, with nested models as dicts.
         def _tree(self) -> dict[str, Any]: ...
 
-        # The same as plain JSON values, nothing of which is the model's own.
+        # The same as plain JSON values that share nothing with the model.
         def _dict(self) -> dict[str, Any]: ...
 
     @classmethod
@@ -96,9 +96,9 @@ class Model(_State):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a JSON object that is parsed already; the mapping is copied, not kept.
+        """Decode a JSON object that has already been parsed; the mapping is copied, not kept.
 
-        Raises QueryError for numbers that JSON doesn't have (NaN and infinity), with their place.
+        Raises QueryError for numbers that JSON doesn't have (NaN and infinity), with their location.
         """
         return cls._of(checked(data if type(data) is dict else dict(data)))
 
@@ -109,7 +109,7 @@ class Model(_State):
         return cast("Self", cls._decode(value))
 
     def to_dict(self) -> dict[str, Any]:
-        """What is set, as plain JSON values under the names that the API uses. Changing it does not change the model."""
+        """What is set, as plain JSON values under the API's names. Changing it does not change the model."""
         resting = rest()
         try:
             return self._dict()
@@ -127,10 +127,10 @@ class Model(_State):
                 gc.enable()
 
     def is_set(self, name: str) -> bool:
-        """Whether a field is there: false for one that didn't come or was left out, true for one that is null.
+        """Whether a field is set: False for one that is missing or was omitted, True for one that is null.
 
-        `name` is the field's or the one that the API uses (``push-tokens``). Raises AttributeError for a name that the
-        class does not have and that did not come either.
+        `name` is the field's Python name or its API name (``push-tokens``). Raises AttributeError for a name that the
+        class does not have and that was not received either.
         """
         field = self._names.get(name)
         if field is not None:
@@ -142,7 +142,7 @@ class Model(_State):
         )
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with other values for some fields. What is not set stays so; `UNSET` unsets a field.
+        """A copy with other values for some fields. Unset fields stay unset; `UNSET` unsets a field.
 
         Raises TypeError for a name that the class does not have.
         """
@@ -156,16 +156,16 @@ class Model(_State):
     __replace__ = replace
 
     def to_row(self) -> dict[str, Any]:
-        """`id`, `type` and attributes of a resource as one flat dict: `location.city` for what is nested, lists as they are.
+        """`id`, `type` and attributes of a resource as one flat dict: nested names are dotted (`location.city`), lists stay lists.
 
-        `pandas.DataFrame(profile.to_row() for profile in page.data)` makes a table of a page. Times are datetimes; what
-        is not set is left out. A model that is not a resource gives all of itself in the same way.
+        `pandas.DataFrame(profile.to_row() for profile in page.data)` makes a table of a page. Times are datetimes; unset
+        values are omitted. A model that is not a resource is flattened in the same way.
         """
         return row(self)
 
     @classmethod
     def preload(cls) -> None:
-        """Load the models that this one refers to, and those that they refer to."""
+        """Load the models that this one refers to, recursively."""
         seen, stack = {cls}, [cls]
         while stack:
             found = stack.pop()
@@ -182,7 +182,7 @@ class Model(_State):
         blank = self._blank
         if blank.__base__ is type(self):
             _put(self, "__class__", blank)
-        else:  # a subclass that someone made: its `__init__` goes through `__setattr__`
+        else:  # a user's subclass: its `__init__` goes through `__setattr__`
             _put(self, "_absent", None)
             _put(self, "_texts", (None,) * len(self._times))
 
@@ -228,7 +228,7 @@ class Model(_State):
             _put(self, "_absent", (self._absent or frozenset()) | {name})
 
     def _set_time(self, name: str, value: Any) -> None:
-        """Set a field of times: text, or a list of texts, is parsed and kept."""
+        """Set a time field: text, or a list of texts, is parsed and kept."""
         index = [*self._times].index(name)
         texts: list[Any] = list(self._texts)
         texts[index] = value
@@ -237,11 +237,11 @@ class Model(_State):
 
     @classmethod
     def _learn(cls, names: Iterable[str]) -> None:
-        """Make what came without a field readable as an attribute.
+        """Make undeclared members readable as attributes.
 
-        `__getattr__` would do it, and on Python 3.11 make reading any other field slower than reading a dict. So each
-        name becomes a property of the class when it first comes. Names may be made up without end, though: the class that
-        has met more than a few dozen gets its `__getattr__` after all.
+        `__getattr__` would do it, but on Python 3.11 it makes reading any other field slower than reading a dict. So each
+        name becomes a property of the class when it is first received. As names can be made up without end, a class that
+        has met more than a few dozen gets a `__getattr__` after all.
         """
         for name in names:
             if name in cls._learnt or hasattr(cls, name):
@@ -261,7 +261,7 @@ class Model(_State):
         return json_schema(cls)
 
     def __dir__(self) -> list[str]:
-        # What came is completed in the object that it came in, also where the class has learnt no more names.
+        # Received names are completed in their own object, even if the class has learnt no more names.
         came = {name for name in self._extra or () if name.isidentifier()}
         return [*({*object.__dir__(self)} - self._learnt | came)]
 
@@ -294,14 +294,14 @@ def _additional_properties(self: Model) -> dict[str, Any]:
     return cast("dict[str, Any]", extra)
 
 
-# As with nested fields: the slot is `_extra`, the field makes the dict when it is asked for.
+# As with nested fields: the slot is `_extra`, and the field creates the dict when it is requested.
 Model._extra = _extra_slot
 setattr(Model, "additional_properties", property(_additional_properties, _extra_slot.__set__))  # noqa: B010 - mypy
 Model._fields, Model._wires, Model._slots, Model._names, Model._times, Model._learnt = {}, {}, {}, {}, {}, set()
 
 
 def _read_extra(self: Model, name: str) -> Any:
-    # Names of ours are never looked up in what came: `_extra` itself may not be there yet, in a copy that is being made.
+    # Our own names are never looked up in undeclared members: `_extra` itself may not exist yet, in a copy that is being made.
     extra = None if name.startswith("_") else self._extra
     if extra is None or name not in extra:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)

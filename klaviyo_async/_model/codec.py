@@ -1,4 +1,4 @@
-"""JSON text ↔ plain values: orjson where it serves, the standard library for what it refuses and servers send."""
+"""JSON text ↔ plain values: orjson where possible, the standard library for what orjson refuses but servers send."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MANY_OBJECTS = 16_384
 
 
 def loads(data: bytes | bytearray | memoryview | str) -> Any:
-    """Parse JSON, forgiving what orjson refuses and servers send: lone surrogates, NaN, control characters, a BOM.
+    """Parse JSON, tolerating what orjson refuses but servers send: lone surrogates, NaN, control characters, a BOM.
 
-    Raises ValueError where the text is no JSON at all.
+    Raises ValueError if the text is not JSON at all.
     """
     resting = rest(data)
     try:
@@ -31,9 +31,9 @@ def loads(data: bytes | bytearray | memoryview | str) -> Any:
 
 
 def rest(data: bytes | bytearray | memoryview | str | None = None) -> bool:
-    """Let the cyclic garbage collector rest while a large body is parsed or made, and tell whether to wake it afterwards.
+    """Pause the cyclic garbage collector while a large body is parsed or built, and return whether to resume it afterwards.
 
-    It would walk the growing tree again and again and can find nothing in it.
+    It would traverse the growing tree again and again without finding anything to free.
     """
     if (data is None or len(data) > _MANY_OBJECTS) and gc.isenabled():
         gc.disable()
@@ -53,14 +53,14 @@ def parse(data: bytes | bytearray | memoryview | str) -> Any:
 
 
 def encode(value: object) -> bytes:
-    """As `dumps`, but only what orjson takes."""
+    """Like `dumps`, but only for what orjson accepts."""
     return orjson.dumps(value, default=_encode)
 
 
 def dumps(value: object) -> bytes:
-    """Encode plain JSON values, models, and in them times, dates, UUIDs and decimals.
+    """Encode plain JSON values and models, and times, dates, UUIDs and decimals inside them.
 
-    Raises TypeError for values that JSON has no form for.
+    Raises TypeError for values that JSON can't express.
     """
     try:
         return encode(value)
@@ -76,13 +76,13 @@ def _encode(value: Any) -> Any:
         return value._tree()
     if isinstance(value, Decimal):
         if not value.is_finite():
-            raise TypeError(f"{value} has no form in JSON")
+            raise TypeError(f"{value} can't be written as JSON")
         return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     if value is UNSET:
         raise TypeError("UNSET can't be sent: leave the key out, or use None to clear the value")
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+    raise TypeError(f"{type(value).__name__} can't be written as JSON")
 
 
 def _encode_any(value: Any) -> Any:

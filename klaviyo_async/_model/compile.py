@@ -1,4 +1,4 @@
-"""Makes a generated class an attrs class that decodes and encodes itself by straight-line code."""
+"""Turns a generated class into an attrs class that decodes and encodes itself with straight-line code."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _BUILDING = RLock()
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field, nested, time, day))
 def model(cls: type[T]) -> type[T]:
-    """Make a generated class an attrs class (slots, keyword-only) that decodes itself.
+    """Turn a generated class into an attrs class (slots, keyword-only) that decodes itself.
 
-    Only the slots are made now. attrs' fields and `__init__`, and the code from JSON and back, are compiled when they are
-    first asked for: most classes that a program loads it never meets an object of. A method of the class can't use
+    Only the slots are created immediately. attrs' fields and `__init__`, and the code from JSON and back, are compiled when
+    they are first needed: a program never sees an instance of most of the classes it loads. A method of the class can't use
     `super()` without arguments.
     """
     own = dict(cls.__dict__)
@@ -54,7 +54,7 @@ def model(cls: type[T]) -> type[T]:
         own
         | {
             "__qualname__": cls.__qualname__,
-            # A slot that keeps what came until it is read stands beside the property that reads it.
+            # A slot that keeps the JSON until it is read, beside the property that reads it.
             "__slots__": tuple(plan.slots.values()),
             "__attrs_attrs__": _ATTRS,
             "_fields": fields,
@@ -70,7 +70,7 @@ def model(cls: type[T]) -> type[T]:
 
 
 class _Late:
-    """A class attribute that is made when it is first asked for, and others with it."""
+    """A class attribute that is created when it is first requested, together with others."""
 
     def __init__(self, name: str, build: Callable[[Any], None]) -> None:
         self.name = name
@@ -78,7 +78,7 @@ class _Late:
 
     def __get__(self, instance: object, cls: type) -> Any:
         if isinstance(instance, type):
-            # `inspect.signature` binds what a class has to the class itself, since Python 3.13.
+            # Since Python 3.13 `inspect.signature` binds a class's attributes to the class itself.
             return self.__get__(None, instance).__get__(instance, cls)
         owner = next((base for base in cls.__mro__ if "_plan" in base.__dict__), None)
         if owner is None:
@@ -90,7 +90,7 @@ class _Late:
 
 
 def _build_attrs(cls: Any) -> None:
-    """attrs' fields and `__init__`, taken from a class that attrs makes of the same fields."""
+    """attrs' fields and `__init__`, taken from an attrs class with the same fields."""
     members = {
         name: attrs.field(default=spec.default, alias=spec.alias, metadata=spec.metadata)
         for name, spec in cls._fields.items()
@@ -116,8 +116,8 @@ def _build_attrs(cls: Any) -> None:
 
 
 def _build_decoder(cls: Any) -> None:
-    """The code from JSON, and what reads the fields that hold models."""
-    # An object is of this class while its slots are filled: storing in one that has no `__setattr__` is fast.
+    """The code from JSON, and the getters of fields that hold models."""
+    # An object is an instance of this class while its slots are filled: attribute stores are fast without `__setattr__`.
     blank = type(
         cls.__name__,
         (cls,),
@@ -183,7 +183,7 @@ for _name in ("_wire", "_tree", "_dict"):
 _CONTAINERS = frozenset({list, dict, tuple})
 
 
-# Of an object with certain keys: the fields that it lacks, the keys that have no field, and nulls for what it lacks.
+# For an object with certain keys: the fields that it lacks, the undeclared keys, and nulls for the missing fields.
 _Shape = tuple[frozenset[str] | None, tuple[str, ...], dict[str, None]]
 
 
@@ -206,7 +206,7 @@ def _list_setter(put: Callable[[Any, Any], None], *, single: bool) -> Callable[[
     def write(self: Model, value: Any) -> None:
         if type(value) is tuple:
             value = list(value)
-        # A list of models stays the very list that was given; JSON in it is decoded when it is read.
+        # A list of models remains the same list object; JSON in it is decoded when it is read.
         members = value.values() if type(value) is dict else value if type(value) is list else ()
         raw = (single and type(value) is dict) or any(type(member) in _CONTAINERS for member in members)
         put(self, (value,) if raw else value)
@@ -215,7 +215,7 @@ def _list_setter(put: Callable[[Any, Any], None], *, single: bool) -> Callable[[
 
 
 def _late(scope: dict[str, Any], place: str, ref: Ref, package: str) -> Callable[..., Any]:
-    """A decoder that loads the models when it is first needed, and puts the real one in its place."""
+    """A decoder that loads the models when it is first needed, and replaces itself with the real one."""
 
     def decode(*values: Any) -> Any:
         scope[place] = found = ref.bind(package, UnknownModel._decode)
@@ -226,11 +226,11 @@ def _late(scope: dict[str, Any], place: str, ref: Ref, package: str) -> Callable
 
 @model
 class UnknownModel(Model):
-    """An object whose type this revision doesn't know: all of it is in `additional_properties`, and its attributes."""
+    """An object of a type that this revision doesn't know: all of it is in `additional_properties` and its attributes."""
 
     @classmethod
     def _learn(cls, names: Iterable[str]) -> None:
-        """Nothing: here any name may be an attribute."""
+        """Does nothing: any name may be an attribute here."""
 
     if not TYPE_CHECKING:
 

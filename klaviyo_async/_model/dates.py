@@ -1,4 +1,4 @@
-"""Text to times: what the API sends, and what it has been seen to send instead."""
+"""Parses times: the format that the API documents, and others that it has been seen to send."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["parse_date", "parse_time", "read_date", "read_time", "written"]
 
 _LONGEST = 64
 _DAY = len("2026-11-21")
-# What a text doesn't say is taken from a default: two of them tell whether it says the day.
+# What a text doesn't contain is taken from a default: comparing two of them shows whether it contains the day.
 _DEFAULTS = (datetime(1972, 1, 1, tzinfo=UTC), datetime(1976, 2, 2, tzinfo=UTC))
 
 _fromisoformat = datetime.fromisoformat
 
 
 def parse_time(text: str) -> datetime | str:
-    """An aware datetime, UTC where the text has no offset; the text itself where it is no time."""
+    """An aware datetime, in UTC if the text has no offset; the text itself if it is not a time."""
     try:
         value = _fromisoformat(text)
     except ValueError:
@@ -34,7 +34,7 @@ def parse_time(text: str) -> datetime | str:
 
 
 def parse_date(text: str) -> date | str:
-    """A date; the text itself where it is none."""
+    """A date; the text itself if it is not one."""
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -42,13 +42,13 @@ def parse_date(text: str) -> date | str:
 
 
 class _Texts:
-    """What goes out for a list of times: the very texts that came, for those times that are still in it."""
+    """What is sent for a list of times: the original texts, for those times that are still in it."""
 
     __slots__ = ("times", "written")
 
     def __init__(self, texts: list[Any], times: list[Any]) -> None:
         self.times = times
-        # With the times themselves, so that no other can have the id of one.
+        # Keeps the times themselves, so that no other object can have the id of one.
         self.written = {id(time): (time, text) for time, text in zip(times, texts, strict=True)}
 
     def _tree(self) -> list[Any]:
@@ -57,7 +57,7 @@ class _Texts:
 
 def _reader(parse: Callable[[str], object]) -> Callable[[Any, int, Any], Any]:
     def read(owner: Any, index: int, value: Any) -> Any:
-        """The value of a field of times. What goes out for it is in `owner._texts[index]`: for a list, a `_Texts`."""
+        """The value of a time field. What is sent for it is in `owner._texts[index]`: for a list, a `_Texts`."""
         if type(value) is str:
             return parse(value)
         if type(value) is list:
@@ -76,12 +76,12 @@ read_date = _reader(parse_date)
 
 
 def written(value: Any) -> Any:
-    """What goes out for a field of times."""
+    """What is sent for a time field."""
     return value._tree() if type(value) is _Texts else value
 
 
 def _parse_other(text: str) -> datetime | None:
-    """A time in a form that ISO 8601 doesn't have; None for text that leaves the day or the zone open."""
+    """A time in a format other than ISO 8601; None for text that leaves the day or the zone open."""
     if len(text) > _LONGEST:
         return None
     from dateutil import parser  # noqa: PLC0415 - hardly ever needed
@@ -98,4 +98,4 @@ def _zone(name: str | None, offset: int | None) -> tzinfo | None:
         return timezone(timedelta(seconds=offset))
     if name is None:
         return None
-    raise ValueError(f"{name} may be several zones")
+    raise ValueError(f"{name} is ambiguous as a time zone")

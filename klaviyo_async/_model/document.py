@@ -1,4 +1,4 @@
-"""`Document`: a success document, and how its response came about."""
+"""`Document`: a success document, and the metadata of its response."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ __all__ = ["Document", "Http"]
 
 @frozen
 class Http:
-    """How a document came about: `document.http`."""
+    """Metadata of the response: `document.http`."""
 
     status: int
     headers: Headers
     """The headers of the response."""
     request_id: str | None
-    """Klaviyo's id of the request, for its support."""
+    """Klaviyo's id for the request, for its support."""
     attempts: int
     """How often the request was sent."""
     waited: float
-    """Seconds that the call spent waiting, for the limiter and between attempts."""
+    """Seconds that the call waited for rate limits and between attempts."""
 
 
 class Document(Model):
-    """The document of a successful response, and in `http` how it came."""
+    """The document of a successful response, with the response's metadata in `http`."""
 
     __slots__ = ("_http", "_included_index")
 
@@ -40,11 +40,11 @@ class Document(Model):
     def http(self) -> Http:
         """Status, headers, request id, attempts and seconds waited of the response.
 
-        None on a document that no client has given, one made in a test for instance; so rare that the type doesn't say it.
+        None on a document that was not returned by a client, for instance in a test; so rare that the type doesn't say it.
         """
         found: Any = getattr(self, "_http", None)
         if found is not None and not isinstance(found, Http):
-            # The session leaves what it is made of: most documents are never asked.
+            # The session stores only what this is made from: it is never requested for most documents.
             self._http = found = found.http()
         return cast("Http", found)
 
@@ -53,7 +53,7 @@ class Document(Model):
         self._http = value
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # With the state that slots are set from: copies and pickles tell how the response came as well.
+        # Part of the state from which slots are set: copies and pickles keep the metadata as well.
         whole = super().__reduce__()
         http = self.http
         return whole if http is None else (*whole, (None, {"_http": http}))
@@ -61,13 +61,13 @@ class Document(Model):
     def related(self, resource: object, name: str) -> list[Any]:
         """The included resources that `resource` names in its relationship `name`, in order.
 
-        A relationship without data, or whose resources were not included, gives those that are there: maybe none.
-        Raises QueryError for a name that the resource's type has no relationship by.
+        If the relationship has no data, or its resources were not included, the list has only those available, possibly none.
+        Raises QueryError for a name that isn't a relationship of the resource's type.
         """
         return related(self, resource, name)
 
     def _repr_html_(self) -> str | None:
-        """A table of the page's resources, for notebooks; None for a document of one resource."""
+        """A table of the page's resources, for notebooks; None for a document with a single resource."""
         data = getattr(self, "data", None)
         if type(data) is not list or not data or not all(isinstance(each, Model) for each in data):
             return None

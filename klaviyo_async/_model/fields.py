@@ -1,4 +1,4 @@
-"""What a generated class says of a field: its name on the wire, and what is inside."""
+"""What a generated class declares about a field: its wire name, and what it contains."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DATE = "klaviyo_async.date"
 
 
 class Spec:
-    """A field as its class states it. attrs' own is made of it when someone asks: that takes ten times as long."""
+    """A field as its class declares it. attrs' own is created on request: that takes ten times as long."""
 
     __slots__ = ("alias", "default", "metadata")
 
@@ -28,7 +28,7 @@ class Spec:
 
 
 def field(*, default: Any = attrs.NOTHING, wire: str | None = None, alias: str | None = None) -> Any:
-    """A field whose name on the wire differs from its own."""
+    """A field whose wire name differs from its Python name."""
     return Spec(default, alias, wire, {})
 
 

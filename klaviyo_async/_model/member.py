@@ -1,4 +1,4 @@
-"""Reads a member of a model or of plain JSON alike."""
+"""Reads a member of a model or of plain JSON, in the same way."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["member"]
 
 
 def member(holder: Any, name: str) -> Any:
-    """A member of a model or of plain JSON; `UNSET` where it has none."""
+    """A member of a model or of plain JSON; `UNSET` if it doesn't have it."""
     if isinstance(holder, Mapping):
         return holder.get(name, UNSET)
-    # Models read what has no field of its own as an attribute too; a name with a hyphen is only found there.
+    # Models also expose undeclared members as attributes; names with a hyphen are only found there.
     return getattr(holder, name, UNSET)

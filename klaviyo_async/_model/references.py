@@ -1,6 +1,6 @@
-"""References from a model's field to the models in it, and how the member of a union is decided.
+"""References from a model's field to the models in it, and the selection of union members.
 
-docs/design/unions.md tells which unions there are and which of them nothing decides.
+docs/design/unions.md lists the unions, including those that are ambiguous.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ __all__ = ["Either", "Many", "One", "Ref", "Union", "Values", "Variant"]
 
 
 class Ref(ABC):
-    """What a field holds besides scalars. `bind` makes its decoder once the package of the models is known."""
+    """What a field contains besides scalars. `bind` creates its decoder once the package of the models is known."""
 
     __slots__ = ()
 
     @abstractmethod
     def bind(self, package: str, unknown: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """A function from parsed JSON to models, which leaves alone what it doesn't expect.
+        """A function from parsed JSON to models, which leaves unexpected values unchanged.
 
-        `unknown` decodes an object that no member of a union fits.
+        `unknown` decodes an object that fits no member of a union.
         """
 
     @abstractmethod
     def names(self) -> Iterable[str]:
-        """Names of the models that it may give."""
+        """Names of the models that it may return."""
 
 
 def load(package: str, name: str) -> Any:
-    """The model of that name in `package`, or, as in ``resources.Profile``, in a package beside it."""
+    """The model of that name in `package` or, as in ``resources.Profile``, in a sibling package."""
     beside, _, own = name.rpartition(".")
     return getattr(import_module(f"{package.rpartition('.')[0]}.{beside}" if beside else package), own)
 
@@ -54,7 +54,7 @@ class One(Ref):
 
 
 class Many(Ref):
-    """A list of what `item` says."""
+    """A list of what `item` describes."""
 
     __slots__ = ("item",)
 
@@ -74,7 +74,7 @@ class Many(Ref):
 
 
 class Values(Ref):
-    """An object whose values are what `item` says."""
+    """An object whose values are what `item` describes."""
 
     __slots__ = ("item",)
 
@@ -94,7 +94,7 @@ class Values(Ref):
 
 
 class Either(Ref):
-    """An object or a list, each as its own reference says."""
+    """An object or a list, each with its own reference."""
 
     __slots__ = ("many", "one")
 
@@ -111,7 +111,7 @@ class Either(Ref):
 
 
 class Variant:
-    """One member of a union: the values its constants may have, the keys it requires and those it knows."""
+    """One member of a union: the allowed values of its constants, the keys it requires and those it knows."""
 
     __slots__ = ("constants", "keys", "name", "required")
 
@@ -136,17 +136,17 @@ class Variant:
         return sum(key in value and value[key] in allowed for key, allowed in self.constants.items())
 
     def may_fit(self, value: dict[str, Any]) -> bool:
-        """Whether it fits apart from properties for which several values are known, of which the value has a new one."""
+        """Whether it fits except for properties with several known values, of which the value has a new one."""
         return self.matches(value) > 0 and all(
             len(allowed) > 1 or value[key] in allowed for key, allowed in self.constants.items() if key in value
         )
 
 
 class Union(Ref):
-    """One of several models, decided by constants, then by the keys they know, by a sibling, and by the keys they require.
+    """One of several models, selected by constants, then by the keys they know, by a sibling, and by the keys they require.
 
-    Never by trying one after the other. Members that can't be told apart give the first of them; where a constant rules
-    out all members the value becomes an `UnknownModel`.
+    Members are never tried in order. If several can't be told apart, the first of them is selected; if a constant rules
+    out all members, the value becomes an `UnknownModel`.
 
     `beside` is a field next to the union's whose text names the member: {"sms": "FlowSms", …}, in lower case, letters and
     digits only.
@@ -163,7 +163,7 @@ class Union(Ref):
         return [variant.name for variant in self.variants]
 
     def choose(self, value: dict[str, Any], sibling: object = None) -> Variant | None:
-        """The member that the value is, or None."""
+        """The member selected for the value, or None."""
         present = value.keys()
         named = self.by_text.get("".join(filter(str.isalnum, sibling.lower()))) if isinstance(sibling, str) else None
 
@@ -172,7 +172,7 @@ class Union(Ref):
                 variant.matches(value),
                 -len(present - variant.keys),
                 variant.name == named,
-                # Last, for sparse fieldsets take required keys away as well.
+                # Last, because sparse fieldsets remove required keys as well.
                 -len(variant.required - present),
                 len(variant.required),
             )
@@ -180,7 +180,7 @@ class Union(Ref):
         fitting = [each for each in self.variants if each.fits(value)]
         if fitting:
             return max(fitting, key=likeness) if len(fitting) > 1 else fitting[0]
-        # Klaviyo may have added a value to a list of known ones: that must not hide the member, but not make up one either.
+        # Klaviyo may have added a value to a list of known ones: that must neither hide the member nor make one up.
         likely = sorted((each for each in self.variants if each.may_fit(value)), key=likeness, reverse=True)
         if not likely or (len(likely) > 1 and likeness(likely[0]) == likeness(likely[1])):
             return None
@@ -188,7 +188,7 @@ class Union(Ref):
 
     def bind(self, package: str, unknown: Callable[[Any], Any]) -> Callable[..., Any]:
         decoders: dict[str, Callable[[Any], Any]] = {}
-        # Most unions have one key whose constant tells all members apart: then a look-up decides.
+        # Most unions have a key whose constant distinguishes all members: then a look-up decides.
         index: dict[Any, str] = {}
         shared = set(self.variants[0].constants).intersection(*(variant.constants for variant in self.variants))
         by = ""
@@ -197,7 +197,7 @@ class Union(Ref):
             if len(index) == sum(len(variant.constants[key]) for variant in self.variants):
                 by = key
                 break
-        # With nothing known but that constant there is nothing else to go by.
+        # If nothing else is known, that constant is the only criterion.
         only = bool(by) and not any(variant.keys for variant in self.variants)
 
         def decode_union(value: Any, sibling: object = None) -> Any:

@@ -1,4 +1,4 @@
-"""Included resources of a document, found by type and id."""
+"""Finds included resources of a document by type and id."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _Index = dict[tuple[str, str], Any]
 
 
 def related(document: object, resource: object, name: str) -> list[Any]:
-    """The included resources that `resource` names in its relationship `name`, in the order it names them.
+    """The included resources that `resource` names in its relationship `name`, in order.
 
-    `name` is the relationship's own (``push-tokens``) or its attribute's (``push_tokens``). To-one and to-many
-    relationships both give a list. It has what the document includes: nothing where the relationship is missing, null,
-    only links, or was not asked for by `include`. Raises QueryError for a name that the resource's type has no
-    relationship by.
+    `name` is the relationship's JSON name (``push-tokens``) or its attribute's (``push_tokens``). To-one and to-many
+    relationships both return a list. It has what the document includes: nothing if the relationship is missing, null,
+    has only links, or was not requested with `include`. Raises QueryError for a name that isn't a relationship of the
+    resource's type.
     """
     relationship = _relationship(resource, name)
     if relationship is None or relationship is UNSET:
@@ -62,7 +62,7 @@ def _check(resource: object, name: str) -> None:
 
 
 def _relationships_of(cls: type[Model]) -> dict[str, str] | None:
-    """Names of a type's relationships, its own and the API's → the API's; None where the class doesn't tell."""
+    """A type's relationships: Python and API names → API names; None if the class doesn't declare them."""
     if "relationships" not in cls._wires:
         return {}
     ref = cls._fields["relationships"].metadata.get(REF)
@@ -78,7 +78,7 @@ def _text(holder: Any, name: str) -> str:
 
 
 def _index_of(document: Any) -> _Index:
-    """The document's included resources by type and id, made at the first question and kept with the document."""
+    """The document's included resources by type and id, built on first use and kept with the document."""
     included = member(document, "included")
     if not isinstance(included, list | tuple):
         return {}
@@ -86,7 +86,7 @@ def _index_of(document: Any) -> _Index:
     if kept is not None and kept[0] is included:
         return kept[1]
     index = {(_text(each, "type"), _text(each, "id")): each for each in included}
-    # Plain JSON has no place to keep it: it works all the same.
+    # Plain JSON has no place to store it, but works without.
     with suppress(AttributeError):
         document._included_index = (included, index)
     return index

@@ -8,16 +8,16 @@ __all__ = ["row"]
 
 
 def row(model: Any) -> dict[str, Any]:
-    """`id`, `type` and the attributes of a resource, with those inside others under dotted names.
+    """`id`, `type` and the attributes of a resource, with nested ones under dotted names.
 
-    Any other model gives all that is set in it in the same way. Lists stay lists, of plain values.
+    Any other model is flattened in the same way. Lists stay lists, of plain values.
     """
     members = dict(_members(model))
     if "attributes" not in members:
         return _flat(model)
     made = {key: members[key] for key in ("id", "type") if key in members}
     attributes = _flat(members["attributes"])
-    # An attribute may be called `id` too; the resource's own wins.
+    # An attribute may be called `id` too; the resource's own takes precedence.
     return made | {key: value for key, value in attributes.items() if key not in made}
 
 

@@ -1,4 +1,4 @@
-"""Models on a screen: a short repr, and pages as HTML tables."""
+"""Displays models: a short repr, and pages as HTML tables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Detail(NamedTuple):
     text: int
 
 
-# From all of it to next to nothing: the first that is short enough is shown.
+# From everything to almost nothing: the first that is short enough is shown.
 _DETAILS = (
     _Detail(8, 40, 400),
     _Detail(5, 20, 80),
@@ -35,7 +35,7 @@ _DETAILS = (
 
 
 def short(model: Any) -> str:
-    """A repr of at most a thousand characters or so: what is nested deep, long or late is left out first."""
+    """A repr of at most about a thousand characters: what is deeply nested, long or late is omitted first."""
     found = ""
     for detail in _DETAILS:
         found = _shown(model, detail, detail.levels)
@@ -57,7 +57,7 @@ def _shown(value: Any, detail: _Detail, levels: int) -> str:
                 if key == "id" and type(member) is str
             ]
             return f"{name}({''.join(known)}…)"
-        # The first object may have more fields than those in it: it is what was asked for.
+        # The outermost object may show more fields than nested ones: it is the one that was requested.
         limit = detail.members * (2 if levels == detail.levels else 1)
         parts = [f"{key}={_shown(member, detail, levels - 1)}" for key, member in pairs[:limit]]
         return f"{name}({_joined(parts, len(pairs))})"
@@ -87,9 +87,9 @@ def _cut(text: str, longest: int, *, quoted: bool = False) -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]], title: str) -> str:
-    """The rows as an HTML table, the first of them where there are many."""
+    """The rows as an HTML table; only the first ones if there are many."""
     columns = list(dict.fromkeys(key for row in rows[:_ROWS] for key in row))
-    # What is inside others comes last: there may be a hundred of these.
+    # Nested columns come last: there may be a hundred of them.
     shown = sorted(columns, key=lambda column: "." in column)[:_COLUMNS]
     size = f"{title}: {len(rows)} {'row' if len(rows) == 1 else 'rows'}, {len(columns)} columns"
     head = _cells("th", shown)

@@ -1,4 +1,4 @@
-"""The source text of a class's code from JSON and back: straight-line code, as attrs writes an `__init__`."""
+"""The source code of a class's conversion from JSON and back: straight-line code, the way attrs writes an `__init__`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Plan", "decode_source", "encode_source", "getter_sources", "listed"]
 
 
 class Plan:
-    """The fields of a class: name → name on the wire, → slot; those that are times, and those that hold models."""
+    """The fields of a class: name → wire name, → slot; those that are times, and those that contain models."""
 
     def __init__(self, fields: dict[str, Spec]) -> None:
         self.wires: dict[str, str] = {}
@@ -34,7 +34,7 @@ class Plan:
 
 
 def listed(ref: Ref) -> bool:
-    """Whether models stand in a list or dict there, which doesn't show by itself whether it has been decoded."""
+    """Whether it contains models in a list or dict, which doesn't show by itself whether it has been decoded."""
     return isinstance(ref, (Many, Values, Either))
 
 
@@ -87,10 +87,10 @@ def decode(value):
 
 
 def encode_source(plan: Plan, kind: str) -> str:
-    """`encode`, which gives what is set by name on the wire.
+    """`encode`, which returns what is set by wire name.
 
-    Of kind `_wire`: nested models, and JSON that was not read, as they are. `_tree`: for the encoder, with models as dicts.
-    `_dict`: with all as plain JSON values of its own.
+    Kind `_wire`: nested models, and JSON that was not read, as they are. `_tree`: for the encoder, with models as dicts.
+    `_dict`: everything as separate plain JSON values.
     """
     times = [*plan.times]
     plain = {
@@ -131,10 +131,10 @@ def encode(self):
 
 
 def getter_sources(plan: Plan) -> str:
-    """`get0`, `get1`, …: what reads the fields that hold models, and makes these when they are first read."""
+    """`get0`, `get1`, …: the getters of fields that contain models, which build these when they are first read."""
     sources = []
     for index, (name, ref) in enumerate(plan.refs.items()):
-        # In a tuple stands a list or dict that has not been read yet.
+        # A list or dict that has not been read yet is in a tuple.
         kind, raw = ("tuple", "v[0]") if listed(ref) else ("dict", "v")
         beside = f", self.{ref.beside}" if isinstance(ref, Union) and ref.beside else ""
         sources.append(f"""

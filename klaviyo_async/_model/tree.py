@@ -1,4 +1,4 @@
-"""Models to plain JSON values, and plain values copied."""
+"""Converts models to plain JSON values, and copies plain values."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 __all__ = ["ATOMS", "PLAIN", "checked", "copied", "tree"]
 
 PLAIN = frozenset({NoneType, str, int, bool})
-"""What is JSON whatever its value, and can't be changed."""
+"""Types that are JSON whatever their value, and immutable."""
 
 ATOMS = PLAIN | {float, dict, datetime, date}
-"""What the encoder takes as it is. In a dict may be models: it asks for them."""
+"""Types that the encoder accepts as they are. A dict may contain models: the encoder asks for them."""
 
 
 def tree(value: Any) -> Any:
-    """A value with the models in it as plain dicts, as far as the encoder would have to ask for them."""
+    """A value with the models in it as plain dicts, as far as the encoder would ask for them."""
     if type(value) is list:
         return [each if type(each) in ATOMS else tree(each) for each in value]
     return value._tree() if hasattr(value, "_tree") else value
 
 
 def copied(value: Any) -> Any:
-    """A copy of a value as plain JSON values, with nothing of the original in it that could be changed."""
+    """A copy of a value as plain JSON values that shares nothing mutable with the original."""
     if type(value) is float:
         return value if isfinite(value) else None
     try:
@@ -42,9 +42,9 @@ def copied(value: Any) -> Any:
 
 
 def checked(value: Any, *place: str | int, strict: bool = True) -> Any:
-    """A copy as `copied` makes it, that takes integers of any size.
+    """A copy like that of `copied`, but accepting integers of any size.
 
-    Raises QueryError with its place for a number that JSON doesn't have, where `strict`.
+    If `strict`, raises QueryError with the location of a number that JSON doesn't have.
     """
     kind = type(value)
     if kind in PLAIN:

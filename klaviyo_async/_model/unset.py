@@ -1,4 +1,4 @@
-"""`UNSET`: a field that is not there."""
+"""`UNSET`: marks a field that is not set."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Unset:
 
 
 UNSET: Final = Unset()
-"""A field that is not there, apart from `None`: in a body `None` clears, `UNSET` leaves alone."""
+"""Marks a field that is not set, as opposed to `None`: in a body `None` clears a field, `UNSET` leaves it alone."""
 
 ABSENT: Final[Any] = UNSET
-"""`UNSET` as the default of fields that responses have: what didn't come reads as None, so their types don't tell of it."""
+"""`UNSET` as the default of fields in responses: missing values read as None, so their types don't mention it."""

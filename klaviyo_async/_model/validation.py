@@ -9,7 +9,7 @@ __all__ = ["json_schema", "schema"]
 
 
 def schema(cls: Any) -> Any:
-    """A pydantic-core schema: takes the model or a mapping with the names that the API uses, gives what `to_dict` gives."""
+    """A pydantic-core schema: accepts the model or a mapping with the API's names, serialises to what `to_dict` returns."""
     from pydantic_core import core_schema  # noqa: PLC0415 - an optional extra: only pydantic calls this
 
     def validate(value: Any) -> Any:
@@ -25,7 +25,7 @@ def schema(cls: Any) -> Any:
 
 
 def json_schema(cls: Any) -> dict[str, Any]:
-    """An open JSON schema: names of the fields, and whatever may come beside them."""
+    """An open JSON schema: the declared fields, and any other members."""
     return {
         "title": cls.__name__,
         "type": "object",

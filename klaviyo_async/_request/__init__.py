@@ -1,1 +1,1 @@
-"""A call's arguments → a request: checks, the wire form of the query, bodies."""
+"""From a call's arguments to a request: checks, the wire form of the query, bodies."""

@@ -45,7 +45,7 @@ _REPORT_VALUES = 100
 _MEMBERS = frozenset(("type", "id", "attributes", "relationships", "meta", "links"))
 
 Place: TypeAlias = "tuple[Place, str | int] | None"
-"""Where in the document a value is: the place around it and its key there."""
+"""The location of a value in the document: its parent's location, and its key there."""
 
 
 def _shown(content: bytes | Multipart) -> str:
@@ -63,7 +63,7 @@ class Payload:
 
 
 def pointer(place: Place) -> str:
-    """The place as a JSON pointer."""
+    """The location as a JSON pointer."""
     steps: list[str] = []
     while place is not None:
         place, key = place
@@ -80,9 +80,9 @@ def build(
     *,
     validate: bool = True,
 ) -> Payload | None:
-    """The payload of a call, from its `body` or from its keywords; what can't be sent is added to `problems`.
+    """The payload of a call, from its `body` or its keywords; values that can't be sent are added to `problems`.
 
-    `path` has the path arguments. Raises TypeError where the call itself is wrong: `body` together with keywords, an
+    `path` has the path arguments. Raises TypeError if the call itself is wrong: `body` together with keywords, an
     unknown keyword, a missing required one.
     """
     shape = operation.body
@@ -97,7 +97,7 @@ def build(
         raise TypeError(f"{operation.name} takes either body or keywords, not both: {', '.join(given)}")
     if isinstance(body, bytes):
         return Payload(body, JSON_API)
-    # The id where the path names the very resource that is written.
+    # The id, if the path identifies the resource that is written.
     own_id = str(path[operation.path_parameters.index(shape.id_from_path)]) if shape.id_from_path is not None else None
     content = quick_body(shape, body, given, own_id)
     if content is not None:
@@ -132,7 +132,7 @@ def build(
 
 
 def build_plain(value: object, problems: Problems) -> Payload | None:
-    """The payload that is this value as JSON: plain values or models. What can't be sent is added to `problems`."""
+    """The payload for this value as JSON: plain values or models. Values that can't be sent are added to `problems`."""
     content = quick_json(value)
     if content is not None:
         return Payload(content, JSON_API)
@@ -141,15 +141,15 @@ def build_plain(value: object, problems: Problems) -> Payload | None:
 
 
 def build_resource(resource: Resource, value: object, problems: Problems, *, validate: bool = True) -> object:
-    """One resource object inside a body: from a mapping of what goes into it, a whole one, a model, or its id.
+    """One resource object inside a body: from a mapping of its contents, a complete resource, a model, or its id.
 
-    What can't be sent is added to `problems`, with pointers into the resource.
+    Values that can't be sent are added to `problems`, with pointers into the resource.
     """
     return _Builder(problems, validate).resource(value, resource, None)
 
 
 def build_identifier(kind: str, value: object, problems: Problems) -> object:
-    """One resource identifier inside a body. What can't be sent is added to `problems`."""
+    """One resource identifier inside a body. Values that can't be sent are added to `problems`."""
     return _Builder(problems, validate=True).one_identifier(value, kind, None)
 
 
@@ -159,7 +159,7 @@ def _written(document: object, problems: Problems) -> Payload | None:
 
 
 def json_text(document: object, problems: Problems) -> bytes | None:
-    """The document as JSON text; what can't be written is added to `problems`."""
+    """The document as JSON text; values that can't be written are added to `problems`."""
     try:
         return dumps(document)
     except (TypeError, ValueError, RecursionError) as error:
@@ -212,7 +212,7 @@ def _form(
 
 
 class _Builder:
-    """Puts one document together and collects what can't be sent."""
+    """Builds one document and collects what can't be sent."""
 
     __slots__ = ("problems", "validate")
 
@@ -226,7 +226,7 @@ class _Builder:
     # --- the document ---
 
     def from_body(self, body: object, resource: Resource) -> object:
-        """The document that was given whole; where only type and id are wanted, the id is enough."""
+        """The document that was passed as a whole; if only type and id are needed, the id is enough."""
         if isinstance(body, str) and not resource.wraps_attributes and not resource.relationships:
             return {"data": {"type": resource.type, "id": body}}
         document = self.plain(body, None)
@@ -241,7 +241,7 @@ class _Builder:
     def from_keywords(
         self, operation: Operation, resource: Resource, own_id: str | None, given: Mapping[str, object]
     ) -> dict[str, object]:
-        """The resource object that the keywords make."""
+        """The resource object built from the keywords."""
         data: dict[str, object] = {"type": resource.type}
         if own_id is not None:
             data["id"] = own_id
@@ -259,7 +259,7 @@ class _Builder:
         return data
 
     def fill(self, data: dict[str, object], resource: Resource, given: Mapping[Any, object], place: Place) -> None:
-        """Put each value where it belongs in a resource object: id, meta, a relationship, else an attribute."""
+        """Put each value where it belongs in a resource object: id, meta, a relationship, or else an attribute."""
         attributes: dict[str, object] = {}
         relationships: dict[str, object] = {}
         known = resource.attributes
@@ -284,7 +284,7 @@ class _Builder:
                 nested = resource.meta_nested
                 data["meta"] = self.plain(value, at) if nested is None else self.nested(value, nested, at)
             else:
-                # The documents don't have it; Klaviyo may all the same (`anonymous_id`).
+                # The documents don't declare it, but Klaviyo may still accept it (`anonymous_id`).
                 attributes[name] = self.plain(value, ((place, "attributes"), name))
         if resource.wraps_attributes or attributes:
             data["attributes"] = attributes
@@ -334,7 +334,7 @@ class _Builder:
         return str(value)
 
     def report_filter(self, value: Filter, place: Place) -> None:
-        """What Klaviyo's reports ask of their filter in words only: one condition for each field, short lists."""
+        """What Klaviyo's reports require of their filter, as stated only in prose: one condition per field, short lists."""
         seen: set[str] = set()
         for condition in value.conditions:
             if condition.field in seen:
@@ -390,7 +390,7 @@ class _Builder:
             if "id" not in value:
                 self.problem(place, "a resource identifier needs an 'id'", "required")
             if "attributes" in value or "relationships" in value or "links" in value:
-                # A whole resource, as it was read, stands for its identifier: Klaviyo takes no more of it here.
+                # A whole resource, as read from a response, stands for its identifier: Klaviyo accepts nothing else of it here.
                 value = {key: member for key, member in value.items() if key in {"type", "id"}}
             other = value.keys() - {"type", "id", "meta"}
             if self.validate and not other <= _MEMBERS:
@@ -435,7 +435,7 @@ class _Builder:
     # --- nested resources ---
 
     def nested(self, value: object, nested: Nested, place: Place) -> object:
-        """A value that is a resource or holds one, in the envelope that belongs there."""
+        """A value that is or contains a resource, in the envelope that belongs there."""
         if value is None:
             return None
         kind = nested.kind
@@ -479,7 +479,7 @@ class _Builder:
         return made
 
     def resource(self, value: object, resource: Resource, place: Place) -> object:
-        """One resource object inside the body: whole already, or a mapping of what goes into it, or just its id."""
+        """One resource object inside the body: already complete, or a mapping of its contents, or only its id."""
         if isinstance(value, Model):
             value = value._wire()
         if isinstance(value, str) and resource.id != "none":
@@ -503,7 +503,7 @@ class _Builder:
     # --- plain values ---
 
     def plain(self, value: Any, place: Place) -> Any:
-        """The value as plain JSON; what has no form there is noted as a problem."""
+        """The value as plain JSON; values that have no JSON form are noted as problems."""
         kind = type(value)
         if kind is str or value is None or kind is int or kind is bool:
             return value
@@ -534,7 +534,7 @@ class _Builder:
         return made
 
     def other(self, value: Any, place: Place) -> Any:
-        """Values that are no JSON by themselves."""
+        """Values that aren't JSON by themselves."""
         if isinstance(value, Model):
             return self.mapping(value._wire(), place)
         if isinstance(value, datetime) and not is_missing(value):
@@ -569,7 +569,7 @@ class _Builder:
         if stands_for is not value:
             return self.plain(stands_for, place)
         hint = "; give value.tolist()" if hasattr(value, "tolist") else ""
-        self.problem(place, f"a value of type {type(value).__name__} has no form in JSON{hint}", "type")
+        self.problem(place, f"a value of type {type(value).__name__} can't be written as JSON{hint}", "type")
         return None
 
     def decimal(self, value: Decimal, place: Place) -> object:
@@ -587,7 +587,7 @@ class _Builder:
 
 
 def _ordered(values: Iterable[Any]) -> list[Any]:
-    # A set has no order of its own: the same call should make the same bytes.
+    # A set has no order of its own: the same call should produce the same bytes.
     members = list(values)
     try:
         return sorted(members)
@@ -596,7 +596,7 @@ def _ordered(values: Iterable[Any]) -> list[Any]:
 
 
 def _is_whole(value: Mapping[Any, object], resource: Resource) -> bool:
-    """Whether the mapping is a JSON:API resource object already, and not what goes into one."""
+    """Whether the mapping already is a JSON:API resource object, and not the contents of one."""
     if "type" not in value or not value.keys() <= _MEMBERS:
         return False
     if "attributes" in value or "relationships" in value:
@@ -605,7 +605,7 @@ def _is_whole(value: Mapping[Any, object], resource: Resource) -> bool:
 
 
 def _keyword_of(resource: Resource, wire: str) -> str | None:
-    """The keyword of an attribute or relationship that was given by its name on the wire."""
+    """The keyword of an attribute or relationship that was given by its wire name."""
     for keyword, name in resource.attributes.items():
         if name == wire:
             return keyword

@@ -1,4 +1,4 @@
-"""Checks the query and header parameters of a call against its operation, and writes them for the wire."""
+"""Checks the query and header parameters of a call against its operation, and encodes them for the wire."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 __all__ = ["WRITERS", "Query", "has_control_characters"]
 
-PRIVATE_COMPANY_ID: Final = "this is a private API key; company_id is the account's public one, six letters and digits, and would stand in the URL"
+PRIVATE_COMPANY_ID: Final = "this is a private API key; company_id is the account's public one, six letters and digits, and would appear in the URL"
 
 
 def has_control_characters(text: str) -> bool:
-    """Whether there are control characters in it; a header can't hold them."""
+    """Whether it contains control characters, which a header can't hold."""
     return not text.isprintable() and any(character < " " or character == "\x7f" for character in text)
 
 
 @lru_cache(maxsize=2048)
 def _quoted_name(name: str) -> str:
-    # Names of parameters, fields and types: few, short, and in every call the same.
+    # Names of parameters, fields and types: few, short, and the same in every call.
     return quote(name, safe="")
 
 
@@ -46,7 +46,7 @@ _ENCODED: Final = {character: quote(character, safe="") for character in map(chr
 
 
 class Query:
-    """The query and headers of one call while they are written."""
+    """The query and headers of one call while they are built."""
 
     __slots__ = ("headers", "operation", "origin", "pairs", "problems", "sent", "target", "validate")
 
@@ -68,18 +68,18 @@ class Query:
         self.pairs.append(f"{_quoted_name(wire)}={value}")
 
     def add_list(self, wire: str, members: Sequence[str]) -> None:
-        # JSON:API separates the members by commas; one inside a member is encoded.
+        # JSON:API separates members by commas; a comma inside a member is encoded.
         self.pairs.append(f"{_quoted_name(wire)}={','.join(map(_quoted_name, members))}")
 
     def triggered(self) -> tuple[ParameterLimit, ...]:
-        """The parameter-dependent limits that the call sets off."""
+        """The parameter-dependent limits that apply to the call."""
         limits = self.operation.limits.by_parameter
         if not limits or not self.sent:
             return ()
         sent = dict(self.sent)
         return tuple(limit for limit in limits if limit.value in sent.get(limit.parameter, ()))
 
-    # --- one method for each kind of parameter ---
+    # --- one method per kind of parameter ---
 
     def filter(self, parameter: Parameter, value: object) -> None:
         name = parameter.name
@@ -102,7 +102,7 @@ class Query:
             elif isinstance(value, Field):
                 hint = " (a field alone is not a condition: compare it with a value)"
             elif isinstance(value, list | tuple):
-                hint = "; join conditions by &, or with Filter.all(conditions)"
+                hint = "; join conditions with &, or with Filter.all(conditions)"
             self.problems.add(name, f"expected an expression of F or a str, got {type(value).__name__}{hint}", "type")
             return
         if self.validate:
@@ -112,7 +112,7 @@ class Query:
                 return
         if parameter.place == "header":
             if has_control_characters(text):
-                self.problems.add(name, "this filter travels in a header, which can't hold control characters")
+                self.problems.add(name, "this filter is sent in a header, which can't hold control characters")
                 return
             text.encode()
             self.headers[parameter.wire] = text
@@ -205,7 +205,7 @@ class Query:
         self.add(parameter.wire, str(number))
 
     def whole(self, name: str, value: object) -> int | None:
-        """A whole number; a problem where it is none."""
+        """A whole number; a problem if it isn't one."""
         value = self.unwrapped(name, value)
         if isinstance(value, int) and not isinstance(value, bool):
             return int(value)
@@ -214,7 +214,7 @@ class Query:
         return None
 
     def unwrapped(self, name: str, value: object) -> object:
-        """What a value of a data frame stands for; None, and a problem, where it stands for nothing."""
+        """The plain value of a data frame's value; None, and a problem, if it has none."""
         try:
             return unwrapped(value)
         except ValueError as error:
@@ -227,7 +227,7 @@ class Query:
             self.add(parameter.wire, cursor)
 
     def cursor(self, name: str, value: object) -> object:
-        """The cursor itself, also out of a whole next link."""
+        """The cursor itself, or the one in a whole next link."""
         if value is None or value is UNSET:
             return value
         if not isinstance(value, str) or not value:
@@ -245,7 +245,7 @@ class Query:
         if not same:
             host = link.netloc.rpartition("@")[2]
             self.problems.add(
-                name, f"this link leads to {shown(host)[1:-1]}, not to the client's own origin {self.origin}"
+                name, f"this link points to {shown(host)[1:-1]}, not to the client's own origin {self.origin}"
             )
         elif not link.path.rstrip("/").endswith(self.target.rstrip("/")):
             self.problems.add(name, f"this link is of another list, {shown(link.path)}, not of {self.target}")
@@ -319,4 +319,4 @@ WRITERS: Final[Mapping[str, Callable[[Query, Parameter, object], None]]] = {
     "boolean": Query.boolean,
     "string": Query.string,
 }
-"""What checks and writes a parameter, by its kind."""
+"""What checks and encodes a parameter, by its kind."""

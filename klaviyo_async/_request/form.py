@@ -1,7 +1,7 @@
-"""multipart/form-data bodies that stream: a file is read in chunks, in a thread, and opened anew for each attempt.
+"""multipart/form-data bodies that stream: a file is read in chunks, in a thread, and reopened for each attempt.
 
-Whatever goes wrong with the file is a `QueryError` that names it: a missing or closed one before anything is sent, one that
-can't be read on, grows or shrinks while it is sent.
+Problems with the file are `QueryError`s that name it. A missing or closed file raises before anything is sent; so does, while it
+is sent, one that can't be read to its end, grows or shrinks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FileInput", "Multipart"]
 
 FileInput: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
-"""A file to upload: its path, its content, or an object that is open for reading bytes."""
+"""A file to upload: its path, its content, or an object opened in binary mode."""
 
 _CHUNK = 1 << 18
 _SIGNATURES = (
@@ -40,7 +40,7 @@ def _quoted(text: str) -> str:
 
 
 class _File:
-    """The file of a form: its name, type and size, opened anew for each attempt."""
+    """The file of a form: its name, type and size, reopened for each attempt."""
 
     __slots__ = ("content_type", "filename", "label", "limit", "operation", "replayable", "size", "source", "start")
 
@@ -70,14 +70,14 @@ class _File:
         else:
             raise self.wrong(f"expected a path, bytes or a binary file object, got {type(source).__name__}", "type")
         if limit is not None and self.size is not None and self.size > limit:
-            raise self.wrong(f"{self.label} has {self.size:,} bytes, and Klaviyo takes at most {limit:,}", "range")
+            raise self.wrong(f"{self.label} has {self.size:,} bytes, but Klaviyo accepts at most {limit:,}", "range")
         self.source: Any = source
         kind, suffix = next(((kind, suffix) for magic, kind, suffix in _SIGNATURES if head.startswith(magic)), ("", ""))
         if own_name is None and suffix:
-            # Bytes have no name of their own; what they are can be seen.
+            # Bytes have no name; their type can be detected.
             stem = name or "image"
             own_name = stem if stem.endswith("." + suffix) else f"{stem}.{suffix}"
-        # On POSIX a name may hold bytes that are no text.
+        # On POSIX a name may contain bytes that are not valid text.
         self.filename = (own_name or name or "file").encode(errors="replace").decode()
         self.content_type = kind or mimetypes.guess_type(self.filename)[0] or "application/octet-stream"
 
@@ -87,23 +87,23 @@ class _File:
                 return path.stat().st_size
         except (OSError, ValueError) as error:
             raise self.wrong(f"{self.label} can't be read: {error}") from None
-        raise self.wrong(f"there is no file {self.label}. Give the path of a file, or its bytes")
+        raise self.wrong(f"there is no file {self.label}. Pass the path of a file, or its bytes")
 
     def _measure(self, source: Any) -> int | None:
         mode = getattr(source, "mode", None)
         binary = isinstance(source, io.BufferedIOBase | io.RawIOBase)  # some of these have a mode without a "b"
         if isinstance(source, io.TextIOBase) or (isinstance(mode, str) and "b" not in mode and not binary):
-            raise self.wrong('it is open as text. Open it for bytes: open(path, "rb")')
+            raise self.wrong('it is open in text mode. Open it in binary mode: open(path, "rb")')
         if inspect.iscoroutinefunction(source.read):
-            raise self.wrong("asynchronous file objects are not supported: give the path, and it is read in a thread")
+            raise self.wrong("asynchronous file objects are not supported: pass the path, and it is read in a thread")
         if getattr(source, "closed", False):
-            raise self.wrong("it is closed. Give an open one, or its path")
+            raise self.wrong("it is closed. Pass an open one, or its path")
         try:
             self.start = source.tell()
             end = source.seek(0, os.SEEK_END)
             source.seek(self.start)
         except (AttributeError, OSError, ValueError):
-            # A pipe, for instance: it can be sent once, with a length that nobody knows before.
+            # A pipe, for instance: it can be sent once, with a length that isn't known in advance.
             self.replayable = False
             return None
         return end - self.start if isinstance(end, int) else None
@@ -119,23 +119,23 @@ class _File:
         return self.source
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The content. Raises `QueryError` where it can't be read or has another size than was announced."""
+        """The content. Raises `QueryError` if it can't be read or its size differs from the announced one."""
         file = await self.open()
         sent = 0
         try:
             while chunk := await self._attempt(file.read, _CHUNK):
                 if not isinstance(chunk, bytes):
-                    raise self.wrong(f"{self.label} gives {type(chunk).__name__}, not bytes")
+                    raise self.wrong(f"{self.label} returns {type(chunk).__name__}, not bytes")
                 sent += len(chunk)
                 if self.size is not None and sent > self.size:
                     raise self._changed("grew", f"more than the {self.size:,} bytes that it had before")
                 if self.limit is not None and sent > self.limit:
-                    raise self.wrong(f"{self.label} has more than the {self.limit:,} bytes that Klaviyo takes")
+                    raise self.wrong(f"{self.label} has more than the {self.limit:,} bytes that Klaviyo accepts")
                 yield chunk
             if self.size is not None and sent < self.size:
                 raise self._changed("shrank", f"{sent:,} bytes instead of {self.size:,}")
         finally:
-            # What the caller opened stays the caller's.
+            # A file opened by the caller is left open.
             if file is not self.source:
                 file.close()
 
@@ -143,13 +143,15 @@ class _File:
         try:
             return await asyncio.to_thread(read, *arguments)
         except Exception as error:
-            # Of any class: the object is the caller's. As itself it would pass for a failure of the connection.
+            # Of any class, since the object is the caller's. Unwrapped it would be mistaken for a failure of the connection.
             reason = str(error) or type(error).__name__
-            raise self.wrong(f"{self.label} can't be read: {reason}. Klaviyo did not get the whole request") from error
+            raise self.wrong(
+                f"{self.label} can't be read: {reason}. Klaviyo did not receive the whole request"
+            ) from error
 
     def _changed(self, how: str, what: str) -> QueryError:
         return self.wrong(
-            f"{self.label} {how} while it was sent: {what}. Klaviyo did not get the whole request. Call again when"
+            f"{self.label} {how} while it was sent: {what}. Klaviyo did not receive the whole request. Call again when"
             " nothing writes to the file any more"
         )
 
@@ -160,7 +162,7 @@ class _File:
 
 
 class Multipart:
-    """A form with text fields and one file, streamed anew for each attempt."""
+    """A form with text fields and one file, streamed for each attempt."""
 
     __slots__ = ("_file", "_head", "_started", "_tail", "boundary")
 
@@ -173,9 +175,9 @@ class Multipart:
         operation: str,
         limit: int | None = None,
     ) -> None:
-        """`fields` are name and text of the other fields, sent before the file; `limit` is the most bytes that the file may have.
+        """`fields` are name and text of the other fields, sent before the file; `limit` is the maximum size of the file in bytes.
 
-        Raises `QueryError` if the file is missing, closed, open as text or too large.
+        Raises `QueryError` if the file is missing, closed, open in text mode or too large.
         """
         self.boundary: str = "klaviyo-async-" + secrets.token_hex(16)
         self._started = False
@@ -198,24 +200,24 @@ class Multipart:
 
     @property
     def content_type(self) -> str:
-        """Content-Type of the whole body, boundary included."""
+        """Content-Type of the whole body, including the boundary."""
         return f"multipart/form-data; boundary={self.boundary}"
 
     @property
     def size(self) -> int | None:
-        """Bytes of the whole body; None where the file can't say (a pipe)."""
+        """Size of the whole body in bytes; None if the file doesn't know it (a pipe)."""
         return None if self._file.size is None else len(self._head) + self._file.size + len(self._tail)
 
     @property
     def replayable(self) -> bool:
-        """Whether the body can be sent once more: not where its file can't go back to its start."""
+        """Whether the body can be sent again: not if its file can't be rewound."""
         return self._file.replayable or not self._started
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """The bytes of the body. Raises `QueryError` at a second attempt with a file that can't be read again."""
+        """The bytes of the body. Raises `QueryError` on a second attempt with a file that can't be read again."""
         if not self.replayable:
             raise self._file.wrong(
-                f"{self._file.label} was read by the first attempt and can't go back to its start. Give a path or bytes to"
+                f"{self._file.label} was read by the first attempt and can't be rewound. Pass a path or bytes to"
                 " have the upload retried"
             )
         self._started = True

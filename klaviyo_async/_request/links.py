@@ -1,4 +1,4 @@
-"""Next links: found in a page, kept on the client's own origin, and the cursor in them."""
+"""Next links: finding them in a page, keeping to the client's own origin, and extracting their cursors."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["cursor_of", "is_object", "next_link", "origin_of", "own_target"]
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _CURSOR_NAMES: Final = ("page[cursor]", "page_cursor")
-# What may stand in a URL; a link is kept byte for byte, so `%` stays as well.
+# Characters allowed in a URL; a link is kept byte for byte, so `%` is too.
 _URL_CHARACTERS: Final = "!#$%&'()*+,/:;=?@[]~-._"
 
 
 def origin_of(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of a URL, in one spelling. Raises ValueError for a bad port or address."""
+    """Scheme, host and port of a URL, normalised. Raises ValueError for a bad port or address."""
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     return scheme, (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS.get(scheme)
 
 
 def cursor_of(url: str) -> str | None:
-    """The cursor in the query of a link; None where it has none."""
+    """The cursor in the query of a link; None if it has none."""
     query = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
     return next((query[name] for name in _CURSOR_NAMES if query.get(name)), None)
 
@@ -38,7 +38,7 @@ def is_object(links: object) -> bool:
 
 
 def next_link(page: object, operation: str) -> str | None:
-    """The next link of a page; None where it is null or absent. Raises `PaginationError` where it can't be read."""
+    """The next link of a page; None if it is null or absent. Raises `PaginationError` if it can't be parsed."""
     links = member(page, "links")
     if links is None or links is UNSET:
         return None
@@ -62,18 +62,18 @@ def next_link(page: object, operation: str) -> str | None:
 
 
 def own_target(link: str, origin: str, operation: str) -> str:
-    """The link without its origin, byte for byte. Raises `PaginationError` where it is not on the client's own origin."""
-    # `//host` has no scheme and still names a host.
+    """The link without its origin, byte for byte. Raises `PaginationError` if it is not on the client's own origin."""
+    # `//host` has no scheme but does name a host.
     local = link.startswith("/") and not link.startswith("//")
     try:
         parts = urlsplit(link)
         own = local or (origin_of(link) == origin_of(origin) and "@" not in parts.netloc)
     except ValueError:
         own = False
-    # What URL parsers read differently ("\", tabs, line breaks) could lead elsewhere for one of them.
+    # Characters that URL parsers treat differently ("\", tabs, line breaks) could lead one of them to another host.
     if not own or any(character <= " " or character in "\\\x7f" for character in link):
         raise PaginationError(
-            f"{operation}: the next link leads away from the client's own origin {origin}, so it was not followed and no "
+            f"{operation}: the next link points outside the client's own origin {origin}, so it was not followed and no "
             f"credential was sent: {shown(link, 200)}. If Klaviyo is behind a proxy, have it rewrite the links, or set base_url."
         )
     target = link if local else link[link.index("://") + 3 :]
@@ -89,5 +89,5 @@ def own_target(link: str, origin: str, operation: str) -> str:
         return quote(target, safe=_URL_CHARACTERS)
     except UnicodeEncodeError:
         raise PaginationError(
-            f"{operation}: the next link has a lone surrogate, which no encoding can send: {shown(link, 200)}."
+            f"{operation}: the next link has a lone surrogate, which can't be encoded: {shown(link, 200)}."
         ) from None

@@ -49,14 +49,14 @@ def prepare_plain(
     company_id: str | None,
     headers: Mapping[str, str] | None = None,
 ) -> Prepared:
-    """Put a request together from its parts: one of `operations`, or any other. Raises `QueryError` for what can't be sent
+    """Build a request from its parts, for one of `operations` or any other. Raises `QueryError` for values that can't be sent
     as given."""
     if not isinstance(method, str) or method.upper() not in _METHODS:
-        raise QueryError(f"{shown(method)} is not a method of the API: use {', '.join(sorted(_METHODS))}.")
+        raise QueryError(f"{shown(method)} is not an HTTP method of the API: use {', '.join(sorted(_METHODS))}.")
     if not isinstance(path, str):
         raise QueryError(f"path must be a str such as /api/profiles, not {type(path).__name__}.")
     method, path = method.upper(), str.__str__(path)
-    # Without the query, which may hold a key.
+    # Without the query, which may contain a key.
     name = f"{method} {shown(path.partition('?')[0], 200)[1:-1]}"
     problems = Problems()
     query: list[tuple[str, str]] = []
@@ -80,7 +80,7 @@ def prepare_plain(
     if query:
         url = url.extend_query(query)
     if is_private_key(url.query.get("company_id", "")):
-        # Named without the query, which holds the key.
+        # Named without the query, which contains the key.
         raise QueryError(f"{method} {url.path}: company_id: {PRIVATE_COMPANY_ID}.")
     prepared = Prepared(
         safe_to_repeat=operation.safe_to_repeat,
@@ -97,20 +97,20 @@ def prepare_plain(
 
 def _url(path: str, origin: str, name: str) -> URL:
     if has_control_characters(path):
-        raise QueryError(f"{name}: a path must not have control characters in it.")
+        raise QueryError(f"{name}: a path must not contain control characters.")
     try:
         path.encode()
-        # A link of Klaviyo's is sent byte for byte; anything else is quoted where it needs to be.
+        # One of Klaviyo's own links is sent byte for byte; anything else is quoted where necessary.
         url = URL(path, encoded=_QUOTED.fullmatch(path) is not None)
         if url.absolute:
             if (str(url.origin()) if url.scheme else "") != origin or url.user is not None:
                 raise QueryError(
-                    f"{shown(str(url.with_user(None).with_query(None)), 200)[1:-1]} is not on this client's origin {origin}: its"
-                    " credential goes nowhere else."
+                    f"{shown(str(url.with_user(None).with_query(None)), 200)[1:-1]} is not on this client's origin {origin}: the"
+                    " credential is not sent anywhere else."
                 )
             url = url.relative()
     except UnicodeEncodeError:
-        raise QueryError(f"{name}: the path has a lone surrogate, which no encoding can send.") from None
+        raise QueryError(f"{name}: the path has a lone surrogate, which can't be encoded.") from None
     except ValueError as error:
         if isinstance(error, QueryError):
             raise
@@ -118,16 +118,16 @@ def _url(path: str, origin: str, name: str) -> URL:
     if not url.raw_path.startswith("/"):
         raise QueryError(f"{name}: the path must start with a slash: /api/….")
     if any(unquote(part) in {".", ".."} for part in url.raw_path.split("/")):
-        raise QueryError(f"{name}: a path has no . and .. in it.")
+        raise QueryError(f"{name}: a path must not contain . or .. segments.")
     if url.raw_fragment:
-        raise QueryError(f"{name}: a path has no fragment ({shown('#' + url.fragment)[1:-1]}).")
+        raise QueryError(f"{name}: a path must not have a fragment ({shown('#' + url.fragment)[1:-1]}).")
     return url
 
 
 def _flat(
     params: Mapping[str, object] | Iterable[tuple[str, object]] | None, problems: Problems
 ) -> Iterator[tuple[str, str]]:
-    """The pairs of the query. Raises TypeError or ValueError where `params` is neither a mapping nor pairs."""
+    """The pairs of the query. Raises TypeError or ValueError if `params` is neither a mapping nor pairs."""
     if params is None:
         return
     if isinstance(params, str | bytes):
@@ -149,7 +149,7 @@ def _flat(
 
 
 def _text(value: Any, key: str, problems: Problems) -> str | None:
-    """The text of a value; None, and a problem, where it has none."""
+    """The text of a value; None, and a problem, if it has none."""
     if isinstance(value, Filter):
         return str(value)
     if isinstance(value, list | tuple | set | frozenset):
@@ -187,12 +187,12 @@ def _text(value: Any, key: str, problems: Problems) -> str | None:
 
 def _sendable(text: str, key: str, problems: Problems) -> bool:
     if has_control_characters(text):
-        problems.add(shown(key)[1:-1], "a parameter must not have control characters in it")
+        problems.add(shown(key)[1:-1], "a parameter must not contain control characters")
         return False
     try:
         text.encode()
     except UnicodeEncodeError:
-        problems.add(shown(key)[1:-1], "the text has a lone surrogate, which no encoding can send")
+        problems.add(shown(key)[1:-1], "the text has a lone surrogate, which can't be encoded")
         return False
     return True
 
@@ -204,8 +204,8 @@ def _triggered(operation: Operation, url: URL) -> Iterator[ParameterLimit]:
 
 
 def _unknown(method: str, path: str) -> Operation:
-    """The operation behind a method and path that the table doesn't have, with the limits of tier S."""
-    # One bucket for each collection: ids in paths would make a bucket for each resource.
+    """The operation for a method and path that the table doesn't have, with the limits of tier S."""
+    # One bucket per collection: including the ids in paths would make a bucket per resource.
     collection = "/".join(path.split("/")[:3])
     return Operation(
         name=f"{method} {collection}",

@@ -1,4 +1,4 @@
-"""From the arguments of a call to a request: checks them against the operation and writes them for the wire.
+"""From the arguments of a call to a request: checks them against the operation and encodes them for the wire.
 
 Nothing here depends on time or credentials. All problems of a call are collected into one `QueryError`.
 """
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
 __all__ = ["Prepared", "prepare", "quote_segment"]
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-# An id that stands in a path as it is, and is neither "." nor "..".
+# An id that needs no encoding in a path, and is neither "." nor "..".
 _needs_no_encoding = re.compile(r"[A-Za-z0-9_~$:@-][A-Za-z0-9._~$:@-]*").fullmatch
 
 
-@define(kw_only=True, eq=False)  # not frozen: made for each call, and that would take twice as long
+@define(kw_only=True, eq=False)  # not frozen: one is created per call, and that would take twice as long
 class Prepared:
-    """Everything of a request that doesn't depend on time or credentials."""
+    """Everything about a request that doesn't depend on time or credentials."""
 
     operation: Operation
     target: str
-    """Percent-encoded path and query, starting with ``/``, without origin; to be sent as it is."""
+    """Percent-encoded path and query, starting with ``/``, without origin; sent as it is."""
     headers: Mapping[str, str] = _NOTHING
     """Headers that belong to the call; no credential, no revision."""
     triggered: tuple[ParameterLimit, ...] = ()
-    """Parameter-dependent limits that this call sets off."""
+    """Parameter-dependent limits that apply to this call."""
     payload: Payload | None = None
     """The body."""
     safe_to_repeat: bool = False
-    """Whether the request may be sent again when its fate is unknown, by the operation or by what this call carries."""
+    """Whether the request may be sent again when its outcome is unknown, because of the operation or of this call's values."""
     company_id: str | None = None
-    """The public API key that a client-side operation carries: the account that its limits count for."""
+    """The public API key that a client-side operation sends: the account whose limits apply."""
 
     def following(self, target: str) -> Prepared:
-        """The request for the page that a next link names; `target` is the link without its origin, byte for byte.
+        """The request for the page that a next link points to; `target` is the link without its origin, byte for byte.
 
-        Where the operation pages in its body, the link's cursor goes there. Raises `PaginationError` where it has none.
+        If the operation has the cursor in its body, the link's cursor goes there. Raises `PaginationError` if it has none.
         """
         pagination = self.operation.pagination
         if pagination is None or pagination.style != "post-body" or self.payload is None:
@@ -77,14 +77,14 @@ def prepare(
     validate: bool = True,
     origin: str | None = None,
 ) -> Prepared:
-    """Check a call and write its request.
+    """Check a call and build its request.
 
     `path` has the path arguments in path order; `params` the query and header parameters by Python name, where `None`
     and `UNSET` mean not given; `write` the keywords of the body. `origin` is the client's own (scheme, host and port):
-    a whole ``links.next`` given as cursor must be there. With `validate` off, names and values that the operation
+    a whole ``links.next`` given as cursor must be on it. With `validate` off, names and values that the operation
     doesn't know are let through.
 
-    Raises `QueryError` with all problems of the call, TypeError where an argument is unknown, missing or given twice.
+    Raises `QueryError` with all problems of the call, TypeError if an argument is unknown, missing or given twice.
     """
     plan = cast("_Plan | None", operation._plan) or _plan_of(operation)
     problems = Problems()
@@ -101,7 +101,7 @@ def prepare(
         try:
             WRITERS[parameter.kind](query, parameter, value)
         except UnicodeEncodeError:
-            problems.add(name, "the text has a lone surrogate, which no encoding can send")
+            problems.add(name, "the text has a lone surrogate, which can't be encoded")
     if validate:
         for parameter in plan.required:
             value = params.get(parameter.name)
@@ -138,8 +138,8 @@ def prepare(
 def quote_segment(value: str) -> str:
     """The text percent-encoded as one path segment.
 
-    ``$``, ``:`` and ``@`` stay, as RFC 3986 allows and as Klaviyo writes catalog ids itself. Raises `QueryError` for an
-    empty text and for ``.`` and ``..``, which no encoding keeps from meaning another path.
+    ``$``, ``:`` and ``@`` are kept, as RFC 3986 allows and as Klaviyo writes catalog ids itself. Raises `QueryError` for an
+    empty text and for ``.`` and ``..``, which would mean another path in any encoding.
     """
     if not value:
         raise QueryError("an id must not be empty")
@@ -188,7 +188,7 @@ def _missing(operation: Operation, parameter: Parameter) -> str:
 
 
 class _Plan:
-    """What of an operation is the same for each call."""
+    """What is the same for each call of an operation."""
 
     __slots__ = ("cursor_in_body", "names", "operation", "parameters", "required", "safe_with", "template", "unique")
 
@@ -211,7 +211,7 @@ class _Plan:
         )
 
     def target(self, arguments: Sequence[object], problems: Problems) -> str:
-        """The path with these arguments in it; what can't be one is added to the problems."""
+        """The path with these arguments in it; invalid ones are added to the problems."""
         if len(arguments) != len(self.names):
             raise TypeError(f"{self.operation.name} takes {len(self.names)} path arguments ({', '.join(self.names)})")
         for value in arguments:
@@ -220,7 +220,7 @@ class _Plan:
         return self.template % tuple(arguments)
 
     def repeatable(self, body: object, write: Mapping[str, object] | None) -> bool:
-        """Whether the call carries the key that makes its repetition harmless."""
+        """Whether the call has the key that makes repeating it safe."""
         keyword, wire = self.safe_with, self.unique
         if keyword is None or wire is None:
             return False

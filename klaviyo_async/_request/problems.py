@@ -1,4 +1,4 @@
-"""Collects what is wrong with a call, and makes one error of it."""
+"""Collects the problems of a call, and combines them into one error."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Problems(list[Problem]):
         message: str,
         kind: Literal["unknown", "mismatch", "range", "required", "type", "value"] = "value",
     ) -> None:
-        """Note one more."""
+        """Add a problem."""
         self.append(Problem(pointer, message, kind))
 
     def error(self, operation: str) -> QueryError:
-        """The error that tells all of them."""
+        """The error that reports all of them."""
         hint = ""
         if any(problem.maybe_new for problem in self):
             hint = "validate=False lets through what Klaviyo may have added since this revision."

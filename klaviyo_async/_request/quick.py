@@ -1,9 +1,9 @@
-"""The short way to a body: the envelope around values that orjson writes by itself.
+"""A short cut for building bodies: the envelope around values that orjson can write by itself.
 
-Most bodies are plain values, and looking at each of them in Python costs more than all the rest of a call. So orjson gets
-them as they are, and whatever is out of the ordinary (a relationship, a model, a subclass, NaN) gives None: the careful way
-in `bodies` must look. What comes from here is byte for byte what the careful way would make; what that would refuse never
-comes through.
+Most bodies are plain values, and checking each of them in Python costs more than the rest of the call. So orjson gets them as
+they are, and anything unusual (a relationship, a model, a subclass, NaN) returns None, which means that `bodies` must take the
+careful path. The result is byte for byte what the careful path would produce; values that it would refuse are never let
+through.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["quick_body", "quick_json", "quick_resource"]
 
-# What orjson would write in a way of its own comes to `_default` instead.
+# Types that orjson would write in its own way go to `_default` instead.
 _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 class _Unusual(Exception):  # noqa: N818 - no error: the other way is taken
-    """The careful way must look at it."""
+    """The careful path is needed."""
 
 
 def quick_body(shape: Body, body: object, given: Mapping[str, object], own_id: str | None) -> bytes | None:
-    """The body of an operation as JSON; None where the careful way must look.
+    """The body of an operation as JSON; None if the careful path is needed.
 
-    `given` are the keywords, `own_id` the id where the path names the very resource that is written.
+    `given` are the keywords, `own_id` the id if the path identifies the resource that is written.
     """
     resource = shape.resource
     try:
@@ -53,7 +53,7 @@ def quick_body(shape: Body, body: object, given: Mapping[str, object], own_id: s
 
 
 def quick_json(value: object) -> bytes | None:
-    """The value as JSON; None where the careful way must look."""
+    """The value as JSON; None if the careful path is needed."""
     try:
         text = orjson.dumps(value, _default, _OPTIONS)
     except TypeError:
@@ -64,9 +64,9 @@ def quick_json(value: object) -> bytes | None:
 
 
 def quick_resource(resource: Resource, value: object) -> dict[str, Any] | None:
-    """A resource object inside a body, from a mapping of what goes into it; None where the careful way must look.
+    """A resource object inside a body, from a mapping of its contents; None if the careful path is needed.
 
-    What its values are is seen when it is written as JSON.
+    Its values are checked when it is written as JSON.
     """
     try:
         return _resource(resource, value)
@@ -113,7 +113,7 @@ def _special(resource: Resource, name: str, value: object) -> object:
 
 def _resource(resource: Resource, value: Any) -> dict[str, Any]:
     """A nested resource, from a mapping of its id and attributes."""
-    # With a type it may be a whole resource already, with data an envelope.
+    # With a type it may already be a complete resource, with data an envelope.
     if type(value) is not dict or "type" in value or "data" in value:
         raise _Unusual
     for name in resource.required:

@@ -356,7 +356,7 @@ class TestLoops:
             recorder = Recorder()
             klaviyo = Klaviyo("pk_x", base_url="http://127.0.0.1:1", session=session, limiter=recorder)
             with pytest.raises(
-                ConfigurationError, match="belongs to another event loop: make the session and the client"
+                ConfigurationError, match="belongs to another event loop: create the session and the client"
             ):
                 await klaviyo.profiles.get_profile("1")
             assert recorder.fates == ["unsent"]

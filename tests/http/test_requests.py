@@ -294,12 +294,12 @@ class TestRequest:
     @pytest.mark.parametrize(
         ("method", "path", "match"),
         [
-            ("FETCH", "/api/x", "not a method"),
+            ("FETCH", "/api/x", "not an HTTP method"),
             ("GET", "api/x", "start with a slash"),
             ("GET", "/api/x#y", "fragment"),
             ("GET", "//evil.example/api", "origin"),
-            ("GET", "/api/../client/x", "no . and"),
-            ("GET", "/api/%2E%2e/client/x", "no . and"),
+            ("GET", "/api/../client/x", "contain . or"),
+            ("GET", "/api/%2E%2e/client/x", "contain . or"),
         ],
     )
     async def test_what_cannot_be_sent(

@@ -189,7 +189,7 @@ class TestMaxWait:
         self, server: RawServer, klaviyo: Klaviyo, naps: list[float]
     ) -> None:
         server.plan(reply(429, Retry_After="36000"))
-        with pytest.raises(RateLimitWait, match="36000 s, longer than the client sleeps by itself") as caught:
+        with pytest.raises(RateLimitWait, match="36000 s, longer than the client waits by itself") as caught:
             await klaviyo.profiles.get_profile("01")
         assert caught.value.seconds == 36000
         assert naps == []

@@ -116,9 +116,7 @@ class ExportIterator(AsyncIterator[R_co]):
             record: R_co = batch.records[self._at - 1]
             return record
         if self._busy:
-            raise RuntimeError(
-                "This export is already being read by another task; give each task its own export."
-            )
+            raise RuntimeError("This export is already being read by another task; give each task its own export.")
         self._busy = True
         try:
             return await self._next()
