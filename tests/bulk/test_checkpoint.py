@@ -161,7 +161,7 @@ async def test_another_source_is_refused_before_anything_is_sent(
         await klaviyo.bulk.import_profiles(people(95), checkpoint=path)
     fake.clear_faults()
     fake.requests.clear()
-    with pytest.raises(CheckpointError, match="of another source"):
+    with pytest.raises(CheckpointError, match="belongs to another source"):
         await klaviyo.bulk.import_profiles(other, checkpoint=path)
     assert not fake.requests
     assert (await klaviyo.bulk.import_profiles(people(95), checkpoint=path)).ok

@@ -169,7 +169,7 @@ async def test_what_a_progress_callback_raises_ends_the_export(fake: FakeKlaviyo
         ({"since": BEGIN, "until": BEGIN}, "since must be before until"),
         ({"sort": "datetime"}, "sort can't be given"),
         ({"include": ["profile"]}, "include can't be given"),
-        ({"filter": "greater-than(datetime,2026-01-01T00:00:00+00:00)"}, "give since and until"),
+        ({"filter": "greater-than(datetime,2026-01-01T00:00:00+00:00)"}, "pass since and until"),
         ({"filter": "equals(profil_id,'x')"}, "profile_id"),
         ({"page_size": 5000}, "page_size"),
         ({"concurrency": 0}, "concurrency"),
@@ -189,7 +189,7 @@ async def test_only_lists_can_be_exported(klaviyo: Klaviyo) -> None:
         klaviyo.bulk.export(klaviyo.events.get_event, "id")  # type: ignore[arg-type]
     with pytest.raises(QueryError, match="get_events"):
         klaviyo.bulk.export("get_event_s")
-    with pytest.raises(QueryError, match="filters by no time"):
+    with pytest.raises(QueryError, match="doesn't filter by time"):
         klaviyo.bulk.export(klaviyo.tags.get_tags, since=BEGIN)
 
 

@@ -257,7 +257,7 @@ async def test_a_growing_file_is_appended_to(fake: FakeKlaviyo, klaviyo: Klaviyo
     # What somebody else wrote is not.
     with out.open("ab") as file:
         file.write(b"mine\n")
-    with pytest.raises(ConfigurationError, match="not as the last run left it"):
+    with pytest.raises(ConfigurationError, match="has changed since the last run"):
         await klaviyo.bulk.export_to(out, klaviyo.events.get_events, watermark=mark)
 
 
@@ -281,7 +281,7 @@ def add_more(fake: FakeKlaviyo, day: int) -> list[str]:
     [
         ("events.xlsx", "must end in"),
         ("events", "must end in"),
-        ("events.parquet.gz", "compressed inside"),
+        ("events.parquet.gz", "already compressed"),
         ("none/events.csv", "there is no folder"),
     ],
 )

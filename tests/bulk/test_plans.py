@@ -127,7 +127,7 @@ def test_parts_are_about_even() -> None:
 
 
 async def test_what_is_no_part_is_refused(klaviyo: Klaviyo, tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match="no part of a plan"):
+    with pytest.raises(QueryError, match="not a part of a plan"):
         await klaviyo.bulk.run({"operation": "get_events"}, out=tmp_path / "x.csv")
     plan = await klaviyo.bulk.plan_export(klaviyo.events.get_events, parts=1)
     with pytest.raises(QueryError, match="another version"):

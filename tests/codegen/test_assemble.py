@@ -41,7 +41,7 @@ def test_a_revision_is_one_document(spec: Spec) -> None:
 
 
 def test_an_unknown_revision_names_those_there_are(specs: Path) -> None:
-    with pytest.raises(CodegenError, match=r"there are: 2026-04-15, 2026-07-15"):
+    with pytest.raises(CodegenError, match=r"available: 2026-04-15, 2026-07-15"):
         load_revision(specs, "2020-01-01")
     assert known_revisions(specs) == ["2026-04-15", "2026-07-15"]
     assert known_revisions(specs / "gone") == []
@@ -72,7 +72,7 @@ def test_files_that_contradict_each_other(two: Path) -> None:
         value["components"]["schemas"]["Note"]["required"] = []
 
     _edit(two / REVISION / "update_note.json", change)
-    with pytest.raises(CodegenError, match=r"defined otherwise in get_notes.json") as caught:
+    with pytest.raises(CodegenError, match=r"defined differently in get_notes.json") as caught:
         load_revision(two, REVISION)
     assert caught.value.place == "/components/schemas/Note"
 
@@ -284,7 +284,7 @@ LIMIT = 'parameter = "include", value = "lists", resource = "note", burst = "1/s
 @pytest.mark.parametrize(
     ("facts", "problem"),
     [
-        (f"x-parameter-limits = [{{ {LIMIT} }}]", "include=lists, which is none of its parameters"),
+        (f"x-parameter-limits = [{{ {LIMIT} }}]", "include=lists, which isn't one of its parameters"),
         ('x-parameter-limits = [{ parameter = "a", value = "b" }]', "burst, steady and perhaps daily"),
         ('x-parameter-limits = [{ burst = "1/s", steady = "1/m" }]', "a parameter, a value and a resource"),
         ("x-caps = { row = 5 }", "must be an object of"),

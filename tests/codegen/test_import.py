@@ -391,7 +391,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "a hostile tag": (lambda d: _op(d).update(tags=["../x"]), "needs a tag"),
     "no tag": (lambda d: _op(d).pop("tags"), "needs a tag"),
     "a hostile component": (lambda d: _schemas(d).update({"../x": {"type": "string"}}), "not a component name"),
-    "a hostile path": (lambda d: d["paths"].update({'/a"b': {}}), "no path"),
+    "a hostile path": (lambda d: d["paths"].update({'/a"b': {}}), "not a path"),
     "wrong version": (lambda d: d.update(openapi="3.1.0"), "only 3.0.x"),
     "swagger": (lambda d: (d.pop("openapi"), d.update(swagger="2.0")), "only 3.0.x"),
     "no paths": (lambda d: d.update(paths={}), "no operations"),
@@ -419,11 +419,11 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "a path parameter that isn't": (lambda d: _op(d)["parameters"].pop(0), "must be in the path"),
     "no responses": (lambda d: _op(d).update(responses={}), "has no responses"),
     "no success": (lambda d: _op(d)["responses"].pop("200"), "has no response for success"),
-    "a dot in a path": (lambda d: d["paths"].update({"/api/../x": {}}), "no path"),
-    "two slashes": (lambda d: d["paths"].update({"/api//x": {}}), "no path"),
+    "a dot in a path": (lambda d: d["paths"].update({"/api/../x": {}}), "not a path"),
+    "two slashes": (lambda d: d["paths"].update({"/api//x": {}}), "not a path"),
     "a style that isn't form": (
         lambda d: _query(d).update(style="pipeDelimited"),
-        "style 'pipeDelimited', which can't be",
+        "style 'pipeDelimited', which is not",
     ),
     "spaces between values": (lambda d: _query(d).update(style="spaceDelimited"), "style 'spaceDelimited'"),
     "deep objects": (lambda d: _query(d).update(style="deepObject"), "style 'deepObject'"),
@@ -437,7 +437,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "no kind of body": (lambda d: _body(d).clear(), "must have a body with a single media type, has none"),
     "a body of text": (
         lambda d: _op(d)["requestBody"].update(content={"text/plain": {"schema": {}}}),
-        "takes text/plain",
+        "body of type text/plain",
     ),
     "a body without a schema": (lambda d: _body(d)["application/vnd.api+json"].pop("schema"), "body without a schema"),
     "success that is no JSON": (
@@ -570,7 +570,7 @@ def test_documents_that_contradict_each_other(document: dict[str, Any], tmp_path
     second = copy.deepcopy(document)
     second["paths"] = {"/api/notes": {"get": {**operation(second), "operationId": "get_notes", "parameters": []}}}
     _schemas(second)["Note"]["properties"]["zeta"] = {"type": "integer"}
-    with pytest.raises(CodegenError, match=r"Note is defined otherwise") as caught:
+    with pytest.raises(CodegenError, match=r"Note is defined differently") as caught:
         import_documents(write(tmp_path / "two.json", [document, second]), REVISION, tmp_path / "specs")
     assert caught.value.place == "/components/schemas/Note"
 

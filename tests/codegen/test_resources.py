@@ -279,7 +279,7 @@ def test_what_overrides_add_is_like_what_is_declared() -> None:
     ("text", "problem"),
     [
         ('type = "a"', "why and type are required"),
-        ('why = "x"\ntype = "a"\nmore = 1', "a [[resource]] has"),
+        ('why = "x"\ntype = "a"\nmore = 1', "a [[resource]] can have"),
         ('why = "x"\ntype = "a"\nattributes.b = "text"', "not an attribute type: text"),
         ('why = "x"\ntype = "a"\nrelationships.b = "c"', "a relationship must have type"),
     ],

@@ -60,8 +60,8 @@ def test_a_schema_that_a_revision_does_not_have_is_none_of_its_business(tmp_path
         ("data.content", "data.contents", "Message has no data.contents"),
         ("data.content", "contents.data", "Message has no contents.data"),
         ('beside = "channel"', 'beside = "chanel"', "there is no chanel beside data.content"),
-        ('"Sms"', '"Fax"', "data.content is no union of what is said here"),
-        ("data.content", "data.channel", "data.channel is no union"),
+        ('"Sms"', '"Fax"', "data.content is not a union of the members given here"),
+        ("data.content", "data.channel", "data.channel is not a union"),
         ("email =", "Email =", "lower-case"),
     ],
 )

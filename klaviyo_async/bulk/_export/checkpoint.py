@@ -1,4 +1,4 @@
-"""Where an export stands, in a SQLite file: the same call goes on from there after a crash."""
+"""The state of an export, in a SQLite file: the same call resumes from there after a crash."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Checkpoint:
             in_use = "locked" in str(error)
             what = "is used by another process" if in_use else f"can't be used ({error})"
             raise CheckpointError(
-                f"checkpoint: {self.path} {what}. Give each export a file of its own; to start again, delete the file."
+                f"checkpoint: {self.path} {what}. Give each export its own file; to start again, delete the file."
             ) from error
 
     def _open(self) -> None:
@@ -77,14 +77,14 @@ class Checkpoint:
                 db.execute("ROLLBACK")
             raise
         if application != _APPLICATION:
-            raise CheckpointError(f"checkpoint: {self.path} is a SQLite file of another program.")
+            raise CheckpointError(f"checkpoint: {self.path} is another program's SQLite file.")
         meta = self._meta()
         theirs = json.loads(meta["export"])
         if theirs != self._export:
             different = next(name for name in self._export if theirs.get(name) != self._export[name])
             raise CheckpointError(
-                f"checkpoint: {self.path} is that of another export: its {different} is {theirs.get(different)!r}, that of this"
-                f" one {self._export[different]!r}. Give this one a file of its own, or delete that one."
+                f"checkpoint: {self.path} belongs to another export: its {different} is {theirs.get(different)!r}, that of this"
+                f" one {self._export[different]!r}. Give this one its own file, or delete that one."
             )
         self.rows = int(meta["rows"])
         self.mode = cast("Mode | None", meta.get("mode"))

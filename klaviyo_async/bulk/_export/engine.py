@@ -1,4 +1,4 @@
-"""Reads the parts of an export at the same time, splits them while they are read, and hands out their pages one by one."""
+"""Reads the parts of an export concurrently, splits them while they are read, and yields their pages one by one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Batch:
 
 
 class Engine:
-    """One run of an export, in one event loop. `take` gives the next page, `settle` says that it was dealt with."""
+    """One run of an export, in one event loop. `take` returns the next page, `settle` records that it was processed."""
 
     def __init__(
         self,

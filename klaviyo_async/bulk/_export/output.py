@@ -1,4 +1,4 @@
-"""The file that an export writes: under another name until it is complete, then renamed; appended to where it grows."""
+"""The file that an export writes: under another name until it is complete, then renamed; or appended to, if it grows."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _SLICE = 2_000
 
 
 class Output:
-    """A file to be written, whose format its name tells. Its methods block: they run in a thread, one at a time.
+    """A file to be written, in the format given by its name. Its methods block: they run in a thread, one at a time.
 
-    Records go to ``NAME.partial`` beside it, which a crash leaves behind and the next run takes over. Where the export has a
-    checkpoint and the format can't be cut off at a place and gone on with, that is NDJSON, and made into the format at the end.
+    Records go to ``NAME.partial`` beside it, which a crash leaves behind and the next run continues. If the export has a
+    checkpoint and the format can't be truncated and continued, the partial file is NDJSON, and converted at the end.
     """
 
     def __init__(self, path: str | PathLike[str], source: Source, *, resumable: bool, growing: bool) -> None:
@@ -41,11 +41,11 @@ class Output:
         kind = _KINDS.get(suffixes[-1]) if suffixes else None
         if kind is None:
             raise QueryError(
-                f"{self.path.name}: the name must end in {', '.join(_KINDS)}, or all but the last with .gz or .zst behind that."
+                f"{self.path.name}: the name must end in {', '.join(_KINDS)}; all but the last may be followed by .gz or .zst."
             )
         if kind == "parquet":
             if self._packed:
-                raise QueryError(f"{self.path.name}: Parquet is compressed inside, and is not packed once more.")
+                raise QueryError(f"{self.path.name}: Parquet is already compressed; .gz and .zst are not supported.")
             need_pyarrow(self.path.name)
         if not self.path.parent.is_dir():
             raise QueryError(f"{self.path}: there is no folder {self.path.parent}.")
@@ -66,19 +66,19 @@ class Output:
             return
         if self._kind == "parquet" or self._packed == ".zst":
             raise ConfigurationError(
-                f"{self.path} exists, and can't grow: give each run a file of its own, with the date in its name."
+                f"{self.path} exists, and can't be appended to: give each run its own file, with the date in its name."
             )
         if intended is not None:
             with self.path.open("r+b") as file:
                 file.truncate(intended)
         elif size != self.path.stat().st_size:
             raise ConfigurationError(
-                f"{self.path} is not as the last run left it, so nothing is appended. Give the export another file."
+                f"{self.path} has changed since the last run, so nothing is appended. Use another file for the export."
             )
         if self._kind == "csv" and size:
             with import_gzip(self.path) if self._packed else self.path.open("rb") as file:
                 if file.readline() != header_of(self._layout):
-                    raise ConfigurationError(f"{self.path} has other columns than this export: give it another file.")
+                    raise ConfigurationError(f"{self.path} has different columns than this export: use another file.")
 
     @property
     def appended_to(self) -> int | None:
@@ -89,7 +89,7 @@ class Output:
         """Begin, or go on behind so many bytes. Raises `ConfigurationError` where another process writes it."""
         if offset and not self._partial.exists():
             raise CheckpointError(
-                f"{self._partial} is gone, which the checkpoint goes on with: delete the checkpoint to begin again."
+                f"{self._partial} is gone, but the checkpoint refers to it: delete the checkpoint to start again."
             )
         self._file = self._partial.open("r+b" if self._partial.exists() else "w+b")
         if not _lock(self._file):

@@ -70,14 +70,14 @@ def _plain(value: Any) -> Any:
 
 
 def source_of(client: Any, part: Mapping[str, Any]) -> Source:
-    """The export of a part. Raises `QueryError` where it is none."""
+    """The export of a part. Raises `QueryError` if it isn't one."""
     try:
         version, operation, package = part["version"], part["operation"], part["package"]
         path, params, split_on = tuple(part["path"]), dict(part["params"]), part["split_on"]
         since, until = _time(part["since"]), _time(part["until"])
     except (KeyError, TypeError, ValueError) as error:
         raise QueryError(
-            f"This is no part of a plan ({type(error).__name__}: {error}): give one of plan.parts."
+            f"This is not a part of a plan ({type(error).__name__}: {error}): pass one of plan.parts."
         ) from None
     if version != _VERSION:
         raise QueryError(f"This part was planned by another version of the library ({version}): plan the export again.")
@@ -86,7 +86,7 @@ def source_of(client: Any, part: Mapping[str, Any]) -> Source:
 
 
 async def planned(source: Source, path: Sequence[object], parts: int) -> Plan:
-    """Cut an export into parts with about as many records each."""
+    """Divide an export into parts with roughly the same number of records."""
     if isinstance(parts, bool) or not isinstance(parts, int) or parts < 1:
         raise QueryError(f"parts must be a whole number, 1 or more, not {parts!r}.")
     since, until = source.since, source.until
@@ -110,7 +110,7 @@ async def planned(source: Source, path: Sequence[object], parts: int) -> Plan:
 
 
 async def _even(source: Source, until: datetime | None, parts: int) -> list[datetime]:
-    """Times between which there are about equally many records, by samples all over the range."""
+    """Times between which there are roughly equal numbers of records, by sampling the whole range."""
     everything = Part(number=0, lower=source.since, upper=until)
     oldest = await _times(source, everything, 1)
     if not oldest:

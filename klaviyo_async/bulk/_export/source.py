@@ -62,7 +62,7 @@ class Source:
         name = self.operation.name
         for taken, why in _NOT_HERE.items():
             if taken in self.params:
-                raise QueryError(f"{name}: {taken} can't be given to an export: {why}.", operation=name)
+                raise QueryError(f"{name}: {taken} can't be passed to an export: {why}.", operation=name)
         self.base: Filter | None = _base(self.params.pop("filter", None))
         self.since: datetime | None = _time(name, "since", since)
         self.until: datetime | None = _time(name, "until", until)
@@ -94,14 +94,14 @@ class Source:
             found = next((name for name in _FIXED if name in times and _lower(times[name])), None)
             if found is None and (self.since is not None or self.until is not None):
                 raise QueryError(
-                    f"{operation.name}: since and until need split_on, the time that they mean"
-                    + (f": one of {', '.join(times)}." if times else ", and it filters by no time."),
+                    f"{operation.name}: since and until need split_on, the time field that they refer to"
+                    + (f": one of {', '.join(times)}." if times else ", but the operation doesn't filter by time."),
                     operation=operation.name,
                 )
         elif given in times:
             found = given
         else:
-            allowed = f" Allowed: {', '.join(times)}." if times else " It filters by no time: leave split_on out."
+            allowed = f" Allowed: {', '.join(times)}." if times else " It doesn't filter by time: leave split_on out."
             raise QueryError(
                 f"{operation.name}: split_on can't be {shown(given)}{nearest(given, times)}.{allowed}",
                 operation=operation.name,
@@ -110,7 +110,7 @@ class Source:
             return None
         if self.base is not None and any(each.field == found for each in self.base.conditions):
             raise QueryError(
-                f"{operation.name}: the filter has a condition on {found}, which the export splits on: give since and until"
+                f"{operation.name}: the filter has a condition on {found}, which the export splits on: pass since and until"
                 " instead.",
                 operation=operation.name,
             )
@@ -246,9 +246,9 @@ class Source:
 
 
 _NOT_HERE = {
-    "sort": "parts are read at the same time, so there is no order; sort what you get",
-    "page_cursor": "it begins at the beginning; give since, or a checkpoint",
-    "include": "it gives records, and what is included with them would be lost; export that resource by itself",
+    "sort": "parts are read concurrently, so there is no order; sort the records yourself",
+    "page_cursor": "an export starts at the beginning; pass since, or a checkpoint",
+    "include": "an export yields records, and included resources would be lost; export those separately",
 }
 
 
@@ -275,7 +275,7 @@ def named(name: str, package: str = "klaviyo_async") -> Callable[..., Any]:
     `package` is that of another revision; it must have been imported. Raises `QueryError` where there is no such operation.
     """
     if package != "klaviyo_async" and f"{package}.operation_table" not in sys.modules:
-        raise QueryError(f"The operations of the package {shown(package)} are wanted: import it first.")
+        raise QueryError(f"The operations of the package {shown(package)} are needed: import it first.")
     table = import_module(f"{package}.operation_table").operations
     if name not in table:
         raise QueryError(f"There is no operation {shown(name)}{nearest(name, table)}.")

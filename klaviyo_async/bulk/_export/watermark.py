@@ -1,4 +1,4 @@
-"""Watermarks: how far the last run of a growing export came, so that the next one takes only what is new."""
+"""Watermarks: how far the last run of a growing export got, so that the next one reads only what is new."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from klaviyo_async.bulk._export.source import Source
 
 OVERLAP = timedelta(hours=1)
-"""How late a record may become visible. Klaviyo speaks of minutes for events."""
+"""How late a record may become visible. Klaviyo mentions minutes for events."""
 
 
 class Watermark:
@@ -32,8 +32,8 @@ class Watermark:
     def __init__(self, path: str | PathLike[str], source: Source, overlap: timedelta | None) -> None:
         if source.split_on is None or source.mode != "narrowing":
             raise QueryError(
-                f"{source.operation.name}: a watermark needs records that can be listed by their time, and these can't"
-                + (f" by {source.split_on}." if source.split_on else ": give split_on where there is such a time."),
+                f"{source.operation.name}: a watermark needs records that can be listed by time, which these can't"
+                + (f" by {source.split_on}." if source.split_on else ": pass split_on if there is such a time."),
                 operation=source.operation.name,
             )
         if overlap is not None and (not isinstance(overlap, timedelta) or overlap < timedelta(0)):
@@ -76,8 +76,8 @@ class Watermark:
             raise CheckpointError(f"watermark: {self.path} is not a watermark file ({error}).") from None
         if theirs != self._described():
             raise CheckpointError(
-                f"watermark: {self.path} is that of another export ({theirs.get('operation')} by {theirs.get('split_on')}, or another"
-                " filter). Give this one a file of its own, or delete that one."
+                f"watermark: {self.path} belongs to another export ({theirs.get('operation')} by {theirs.get('split_on')}, or another"
+                " filter). Give this one its own file, or delete that one."
             )
         self.size, self.appending, self._kept = kept.get("size"), kept.get("appending"), kept
         self.since_text = high.isoformat()

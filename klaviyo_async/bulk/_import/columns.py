@@ -47,15 +47,15 @@ class Columns:
         """
         texts = [name if isinstance(name, str) else "" for name in names]
         if bad := next((shown for name, shown in zip(texts, names, strict=True) if not name), None):
-            raise QueryError(f"a column must have a name, a text; one of them is {bad!r}.")
+            raise QueryError(f"a column's name must be text; one of them is {bad!r}.")
         if "" in texts:
             raise QueryError(f"column {texts.index('') + 1} has no name.")
         if len(set(texts)) < len(texts):
-            raise QueryError(f"the column {next(name for name in texts if texts.count(name) > 1)!r} is there twice.")
+            raise QueryError(f"the column {next(name for name in texts if texts.count(name) > 1)!r} occurs twice.")
         heads = {name.split(".", 1)[0] for name in texts if "." in name}
         if mixed := heads.intersection(texts):
             raise QueryError(
-                f"there is a column {mixed.pop()!r} and there are columns inside it: keep one of the two ways."
+                f"there is a column {mixed.pop()!r} as well as columns nested in it: use only one of the two forms."
             )
         self._names = texts
         self._nested = bool(heads)

@@ -45,13 +45,13 @@ def source(name: str, kinds: Callable[[], Mapping[str, str]], columns: Mapping[s
     kind = _KINDS.get(suffixes[-1]) if suffixes else None
     if kind is None:
         raise QueryError(
-            f"{path.name}: rows come from files named {', '.join(_KINDS)}, or with .gz or .zst behind that."
+            f"{path.name}: rows come from files named {', '.join(_KINDS)}, optionally followed by .gz or .zst."
         )
     if not path.is_file():
         raise QueryError(f"there is no file {path}.")
     if kind == "parquet":
         if packed:
-            raise QueryError(f"{path.name}: Parquet is compressed inside, and is not packed once more.")
+            raise QueryError(f"{path.name}: Parquet is already compressed; .gz and .zst are not supported.")
         parquet = _parquet(path, columns)
         return Source(lambda given: _in_a_thread(given, parquet), total=parquet.total)
     if kind == "csv":
@@ -142,9 +142,9 @@ class _Json(_TextFile):
         try:
             found = orjson.loads(self._file.read().removeprefix(b"\xef\xbb\xbf"))
         except orjson.JSONDecodeError as error:
-            raise QueryError(f"{self._path.name} is not JSON: {error}. One row a line is .ndjson.") from None
+            raise QueryError(f"{self._path.name} is not JSON: {error}. For one row per line use .ndjson.") from None
         if not isinstance(found, list):
-            raise QueryError(f"{self._path.name} must hold a list of rows; one row a line is .ndjson.")
+            raise QueryError(f"{self._path.name} must contain a list of rows; for one row per line use .ndjson.")
         yield from found
 
 
@@ -160,7 +160,7 @@ class _Csv(_TextFile):
         delimiter = "\t" if self.name.lower().partition(".")[2].startswith("tsv") else _delimiter(head)
         names = [name.strip() for name in next(csv.reader([head], delimiter=delimiter), [])]
         if not names:
-            raise QueryError(f"{self.name} is empty: its first line must name the columns.")
+            raise QueryError(f"{self.name} is empty: its first line must have the column names.")
         kept = _kept(names, columns, path) if columns else None
         try:
             wanted = names if kept is None else [columns.get(names[place], names[place]) for place in kept]
@@ -169,7 +169,7 @@ class _Csv(_TextFile):
             raise QueryError(f"{self.name}: {error}") from None
         for cells in filter(None, csv.reader(text, delimiter=delimiter)):
             if len(cells) > len(names):
-                yield Unreadable(",".join(cells), f"it has {len(cells)} cells, and there are {len(names)} columns")
+                yield Unreadable(",".join(cells), f"it has {len(cells)} cells, but there are {len(names)} columns")
                 continue
             if kept is not None:
                 cells = [cells[place] if place < len(cells) else "" for place in kept]
@@ -227,7 +227,7 @@ def _parquet(path: Path, columns: Mapping[str, str]) -> _Parquet:
     try:
         file = parquet.ParquetFile(path)
     except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
-        raise QueryError(f"{path.name} is no Parquet file: {error}.") from None
+        raise QueryError(f"{path.name} is not a Parquet file: {error}.") from None
     return _Parquet(file, path, columns)
 
 

@@ -1,8 +1,8 @@
-"""What is known of every row, on disk: the one place where the state of a row changes.
+"""What is known about every row, on disk: the only place where the state of a row changes.
 
-A batch is *pending* until its request is about to leave, *sending* while it is on the wire, a *job* once Klaviyo has taken
-it and works on it, and *done* when the fate of each of its rows is known. Rows that did not succeed have an outcome: failed,
-unsent or unknown. Each step is one transaction, and those that what was sent depends on are on the disk before it goes on.
+A batch is *pending* until its request is about to be sent, *sending* while it is in flight, a *job* once Klaviyo has accepted
+it and is processing it, and *done* when the outcome of each of its rows is known. Rows that did not succeed have an outcome:
+failed, unsent or unknown. Each step is one transaction, and those that sent data depends on are on disk before it continues.
 
 Without a checkpoint the same tables live in a temporary database of SQLite's own, which keeps memory flat.
 """
@@ -136,18 +136,18 @@ class Ledger:
             self._open_file(database, about)
         except sqlite3.Error as error:
             if "locked" in str(error):
-                raise CheckpointError(f"{path} is in use: another run goes on in it. Wait for its end.") from None
-            raise CheckpointError(f"{path} can't be used as a checkpoint: {error}. Give another file.") from None
+                raise CheckpointError(f"{path} is in use by another run. Wait until that has finished.") from None
+            raise CheckpointError(f"{path} can't be used as a checkpoint: {error}. Use another file.") from None
 
     def _open_file(self, database: sqlite3.Connection, about: dict[str, str]) -> None:
         (application,) = database.execute("PRAGMA application_id").fetchone()
         (version,) = database.execute("PRAGMA user_version").fetchone()
         (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and application != _APPLICATION:
-            raise CheckpointError(f"{self.path} is a database of another program. Give another file as checkpoint.")
+            raise CheckpointError(f"{self.path} is another program's database. Use another file as checkpoint.")
         if version > _VERSION:
             raise CheckpointError(
-                f"{self.path} was written by a newer klaviyo_async: go on with that, or give another file."
+                f"{self.path} was written by a newer klaviyo_async: continue with that version, or use another file."
             )
         # The first lock that is taken is kept until the end, so that two runs can't share a file.
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -165,8 +165,8 @@ class Ledger:
         for key, value in about.items():
             if known.get(key) != value:
                 raise CheckpointError(
-                    f"{self.path} is the checkpoint of another job: its {key} is {_short(known.get(key))}, not {_short(value)}."
-                    " Give another file, or delete this one if that job is done with."
+                    f"{self.path} belongs to another job: its {key} is {_short(known.get(key))}, not {_short(value)}."
+                    " Use another file, or delete this one if that job is no longer needed."
                 )
         self._settle_what_is_known(database)
 

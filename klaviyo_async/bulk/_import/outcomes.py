@@ -62,7 +62,7 @@ class Store:
                 database.close()
         except sqlite3.Error as error:
             raise CheckpointError(
-                f"{self._path} has the rest of the report, and can't be read: {error}. Keep the file until the report was read."
+                f"{self._path} has the rest of the report, but can't be read: {error}. Keep the file until the report has been read."
             ) from None
 
     def texts(self, states: Sequence[str]) -> Iterator[bytes]:

@@ -45,8 +45,8 @@ class Replay:
             self._read(rows[:before])
             if self._digest.digest() != mark.digest:
                 raise CheckpointError(
-                    f"The checkpoint is of another source: the first {mark.position:,} rows are not those that it was made with."
-                    " To go on, give the same rows in the same order; for other rows, give another file as checkpoint."
+                    f"The checkpoint belongs to another source: the first {mark.position:,} rows differ from those it was created with."
+                    " To resume, pass the same rows in the same order; for other rows, use another file as checkpoint."
                 )
             self._mark = None
             self._read(rows[before:])
@@ -64,8 +64,8 @@ class Replay:
         """The source is at its end. Raises `CheckpointError` where the earlier run had read more of it."""
         if self._mark is not None:
             raise CheckpointError(
-                f"The checkpoint is of another source: that had {self._mark.position:,} rows or more, and this one has"
-                f" {self.position:,}. Give the same rows in the same order, or another file as checkpoint."
+                f"The checkpoint belongs to another source: that had {self._mark.position:,} rows or more, and this one has"
+                f" {self.position:,}. Pass the same rows in the same order, or use another file as checkpoint."
             )
 
     def _read(self, rows: Sequence[Row | Unsendable]) -> None:

@@ -1,4 +1,4 @@
-"""A row of the source → its JSON text, checked and encoded once; or all that is wrong with it."""
+"""A row of the source → its JSON text, checked and encoded once; or everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Encoder", "Row", "Unsendable", "identities", "identity", "identity_o
 
 _MEMBERS = frozenset({"type", "id", "attributes", "relationships", "meta", "links"})
 _NAMES = ("email", "phone_number", "external_id", "unique_code", "unique_id", "name", "anonymous_id")
-"""What tells people which row is meant, where it has no id."""
+"""What identifies a row to people if it has no id."""
 
 
 @define
@@ -36,9 +36,9 @@ class Row:
 
     number: int
     text: bytes
-    """The resource object as it stands in the body."""
+    """The resource object as it appears in the body."""
     keys: tuple[int, ...] = ()
-    """What it is about, as hashes: rows that share one are about the same thing."""
+    """What it is about, as hashes: rows that share one are about the same record."""
     weight: int = 1
     """How much it counts for the cap on rows."""
 
@@ -52,10 +52,10 @@ class Unsendable:
     code: str
     problems: tuple[Problem, ...]
     text: bytes | None
-    """The row as JSON, where it has such a form."""
+    """The row as JSON, if it can be expressed as JSON."""
 
     def error(self) -> RowError:
-        """It as the report has it."""
+        """Its entry in the report."""
         first = self.problems[0]
         return RowError(
             row=self.number,
@@ -225,12 +225,12 @@ class Encoder:
         caps = self._caps
         problems: list[tuple[str, str]] = []
         if caps.row_bytes is not None and size > caps.row_bytes:
-            problems.append(("/", f"it has {size:,} bytes, and a row may have {caps.row_bytes:,}"))
+            problems.append(("/", f"it has {size:,} bytes, but a row may have at most {caps.row_bytes:,}"))
         elif self._room is not None and size > self._room:
-            problems.append(("/", f"it has {size:,} bytes, and a request has room for {self._room:,}"))
+            problems.append(("/", f"it has {size:,} bytes, but a request has room for {self._room:,}"))
         if caps.string_bytes is not None and size > caps.string_bytes:
             problems += [
-                (place, f"the text has {length:,} bytes, and may have {caps.string_bytes:,}")
+                (place, f"the text has {length:,} bytes, but may have at most {caps.string_bytes:,}")
                 for place, length in _texts(data)
                 if length > caps.string_bytes
             ]
@@ -239,7 +239,10 @@ class Encoder:
             weight = max(1, len(_members(data, self._counts)))
             if caps.rows is not None and weight > caps.rows:
                 problems.append(
-                    (f"/attributes/{self._counts}", f"it has {weight:,} {self._counts}, and may have {caps.rows:,}")
+                    (
+                        f"/attributes/{self._counts}",
+                        f"it has {weight:,} {self._counts}, but may have at most {caps.rows:,}",
+                    )
                 )
         if problems:
             found = Problems()

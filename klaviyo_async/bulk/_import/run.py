@@ -1,4 +1,4 @@
-"""The run of one import: source → rows → batches → requests → jobs → what became of each row."""
+"""The run of one import: source → rows → batches → requests → jobs → the outcome of each row."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 MOST_BYTES = 20_000_000
-"""Bytes of bodies that wait or are being sent: enough to keep a connection busy, and flat in memory."""
+"""Maximum bytes of bodies waiting or being sent: enough to keep a connection busy, with bounded memory."""
 MOST_ROWS = 400_000
-"""Rows whose fate isn't settled; each takes a few dozen bytes while its job runs."""
+"""Maximum rows without an outcome; each takes a few dozen bytes while its job runs."""
 MOST_BATCHES = 500
 MOST_UNSENT = 1000
-"""Rows that can't be sent which are noted together."""
+"""Number of unsendable rows that are recorded together."""
 STRIKES = 3
-"""So many batches of unknown fate one after the other end the run: it would be the same for all that follow."""
+"""This many consecutive batches with an unknown outcome end the run: the following ones would fare the same."""
 BUSY = 1.0
 BUSIEST = 30.0
-"""Seconds before a batch is tried again where too many jobs are under way."""
+"""Seconds before a batch is retried if too many jobs are in progress."""
 
 
 class Run:
-    """Carries the rows of one source through. For one use."""
+    """Processes the rows of one source. Single use."""
 
     def __init__(self, target: Target, encoder: Encoder, ledger: Ledger) -> None:
         operation = target.operation
@@ -81,7 +81,7 @@ class Run:
     # -- from the source to batches -------------------------------------------------------------------------------------
 
     async def run(self, source: Source) -> Exception | None:
-        """Carry all rows through. Gives what ended the run before its time, if something did."""
+        """Process all rows. Returns the error that ended the run early, if any."""
         self._source = source
         self._replay = Replay(await self._ledger.mark(), await self._ledger.spans())
         async with asyncio.TaskGroup() as group:
@@ -99,7 +99,9 @@ class Run:
         safe = self._operation.safe_to_repeat
         for batch, job in await self._ledger.in_flight():
             if job is None and not safe:
-                await self._unknown(batch, "It was being sent when an earlier run ended, and can't be sent twice.")
+                await self._unknown(
+                    batch, "It was being sent when an earlier run ended, and sending it twice isn't safe."
+                )
                 continue
             await self._ledger.fetch(batch)
             batch.claim.keys.extend(await asyncio.to_thread(self._encoder.keys_of, batch.texts()))
@@ -350,8 +352,8 @@ class Run:
         )
 
 
-RESENT = "It was being sent when an earlier run ended. It was sent once more, and taken."
-CANCELLED = "Its job was cancelled before any of its rows was worked on."
+RESENT = "It was being sent when an earlier run ended. It was sent again, and accepted."
+CANCELLED = "Its job was cancelled before any of its rows was processed."
 
 
 def _failed(batch: Batch, blamed: Mapping[int, Reason]) -> list[Outcome]:
@@ -392,10 +394,10 @@ def _outcomes(batch: Batch, ended: Ended) -> list[Outcome]:
         rest = f"Its job was cancelled when {ended.succeeded or 0:,} of its {len(batch):,} rows were done."
         return [*_failed(batch, blamed), *_all_unknown(batch, rest, without=blamed)]
     if others and untold >= others:
-        why = Reason(None, "Its job says that it failed, and not why.", None)
+        why = Reason(None, "Its job failed without giving a reason.", None)
         return _failed(batch, {index: blamed.get(index, why) for index in range(len(batch))})
     if untold > 0:
-        rest = f"Of the rows of its job {untold:,} more failed, and Klaviyo doesn't say which."
+        rest = f"{untold:,} more rows of its job failed, but Klaviyo doesn't say which."
         return [*_failed(batch, blamed), *_all_unknown(batch, rest, without=blamed)]
     outcomes = _failed(batch, blamed)
     if batch.resent:

@@ -1,4 +1,4 @@
-"""Where rows come from: any iterable, a data frame, or a file. Given out in slices, so that the event loop is never held for long."""
+"""Sources of rows: any iterable, a data frame, or a file. Read in slices, so that the event loop is never blocked for long."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ArrowTable", "Frame", "Rows", "source_of"]
 
 BREATH = 0.005
-"""Seconds that a slow iterable may keep the loop before others get their turn."""
+"""Seconds that a slow iterable may block the loop before other tasks get a turn."""
 MOST_WAITING = 0.25
 """Seconds after which what an async iterable has given so far goes on, though the slice isn't full."""
 
@@ -43,12 +43,12 @@ class Frame(Protocol):
 
 Rows: TypeAlias = "Iterable[R] | AsyncIterable[R] | Frame | ArrowTable | RowsFile | str | PathLike[str]"
 """What the methods of `klaviyo.bulk` take rows from: an iterable or async iterable of mappings or models, a data frame
-(pandas, polars, pyarrow and whatever else speaks Arrow), or the path of a file (``.ndjson``, ``.csv``, ``.parquet``,
-compressed ones too; a `RowsFile` where its columns have other names)."""
+(pandas, polars, pyarrow and anything else that supports Arrow), or the path of a file (``.ndjson``, ``.csv``, ``.parquet``,
+also compressed; a `RowsFile` renames its columns)."""
 
 
 def source_of(rows: object, types: Callable[[], Mapping[str, str]] | None = None) -> Source:
-    """The source that `rows` is.
+    """The source for `rows`.
 
     `types` tells of columns of text what they stand for (see `klaviyo_async.bulk._import.columns`). Raises `QueryError` for what
     can't be a source of rows.

@@ -47,14 +47,14 @@ class Busy:
 
 @frozen
 class Lost:
-    """It was sent, and nobody knows whether it was taken."""
+    """It was sent, but it is unknown whether it was accepted."""
 
     error: KlaviyoError
 
 
 @frozen
 class Stopped:
-    """It was not taken, for a reason that every other batch would meet as well."""
+    """It was rejected, for a reason that would affect every other batch as well."""
 
     error: Exception
 
