@@ -23,18 +23,18 @@ $(VENV)/.ready: pyproject.toml
 	@touch $@
 
 .PHONY: setup
-setup: $(VENV)/.ready ## make the virtual environment
+setup: $(VENV)/.ready ## create the virtual environment
 
 .PHONY: demo
 demo: $(VENV)/.ready ## import and export 20,000 profiles against an embedded Klaviyo (read-only against the real one with KLAVIYO_API_KEY)
 	@$(BIN)/python examples/demo.py
 
 .PHONY: test
-test: $(VENV)/.ready ## all tests, on all cores (one after the other with ARGS="-n 0")
+test: $(VENV)/.ready ## all tests, on all cores (sequentially with ARGS="-n 0")
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-fast
-test-fast: $(VENV)/.ready ## the tests that take less than a minute together: no sweeps, nothing slow
+test-fast: $(VENV)/.ready ## quick tests only, in less than a minute: no sweeps, nothing slow
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not sweep and not slow" $(ARGS)
 
 .PHONY: lint
@@ -43,7 +43,7 @@ lint: $(VENV)/.ready ## ruff: lint and format
 	@$(BIN)/ruff format --check $(SOURCES)
 
 .PHONY: format
-format: $(VENV)/.ready ## ruff: mend what can be mended
+format: $(VENV)/.ready ## ruff: fix what can be fixed
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
 
@@ -57,11 +57,11 @@ generate: $(VENV)/.ready ## write the generated parts of the package from specs/
 	@$(BIN)/python -m codegen generate
 
 .PHONY: check
-check: $(VENV)/.ready ## the committed generated parts are what specs/ give
+check: $(VENV)/.ready ## verify that the generated code matches specs/
 	@$(BIN)/python -m codegen check
 
 .PHONY: regenerate
-regenerate: $(VENV)/.ready ## take a revision of Klaviyo's: REVISION=2026-10-15 or newest, FROM=path for documents at hand
+regenerate: $(VENV)/.ready ## update to a Klaviyo revision: REVISION=2026-10-15 or newest, FROM=path for local documents
 	@test -n "$(REVISION)" || { echo "which one? make regenerate REVISION=2026-10-15 (or newest), with FROM=path if the documents are at hand"; exit 2; }
 	@$(BIN)/python -m codegen regenerate --revision "$(REVISION)" $(if $(FROM),--from "$(FROM)") $(if $(REPORT),--report "$(REPORT)")
 

@@ -1,4 +1,4 @@
-"""An aiohttp.web backend: a cleanup context opens the client with the application and closes it with it.
+"""An aiohttp.web backend: a cleanup context opens and closes the client with the application.
 
 pip install klaviyo-async
 KLAVIYO_API_KEY=pk_… python examples/aiohttp_app.py
@@ -21,7 +21,7 @@ routes = web.RouteTableDef()
 
 @routes.post("/signup")
 async def signup(request: web.Request) -> web.Response:
-    """Create the profile, or change the one that is there."""
+    """Create or update the profile."""
     form = await request.json()
     profile = await request.app[KLAVIYO].profiles.create_or_update_profile(email=form["email"])
     return web.json_response({"id": profile.data.id}, status=201)
@@ -29,7 +29,7 @@ async def signup(request: web.Request) -> web.Response:
 
 @routes.get("/profiles/{id}")
 async def read_profile(request: web.Request) -> web.Response:
-    """A profile as Klaviyo has it."""
+    """A profile from Klaviyo."""
     try:
         page = await request.app[KLAVIYO].profiles.get_profile(request.match_info["id"])
     except NotFound:
@@ -38,7 +38,7 @@ async def read_profile(request: web.Request) -> web.Response:
 
 
 def application(**client: Any) -> web.Application:
-    """The application, with a client made of these arguments."""
+    """The application, with a client created from these arguments."""
 
     async def klaviyo_context(app: web.Application) -> AsyncIterator[None]:
         async with Klaviyo(**client) as app[KLAVIYO]:

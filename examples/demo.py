@@ -1,4 +1,4 @@
-"""The main jobs, on real wire: import 20,000 profiles from a CSV file, export them to Parquet, and sum up.
+"""The main tasks, over real connections: import 20,000 profiles from a CSV file, export them to Parquet, and summarise.
 
 Without KLAVIYO_API_KEY it runs against an embedded Klaviyo on loopback, made from the same documents, with its limits in real time;
 with it, read-only against the real one.
@@ -23,11 +23,11 @@ from klaviyo_async.testing import FakeKlaviyo
 ROWS = 20_000
 READ = 1_000
 BAD = {777: "not an address", 4_242: "two@@example.org", 19_999: "nobody"}
-"""Rows that can't get through, and what they have as an email address."""
+"""Rows that will be rejected, and their e-mail addresses."""
 
 
 def write_customers(path: Path) -> None:
-    """A CSV file as a shop's export has it."""
+    """A CSV file like a shop's export."""
     chance = random.Random(1)  # noqa: S311 - it must be the same each time
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
@@ -40,7 +40,7 @@ def write_customers(path: Path) -> None:
 
 
 def share_used(name: str, requests: int, seconds: float) -> str:
-    """Requests of an operation as a part of what its limits allowed in that time."""
+    """An operation's requests as a share of what its limits allowed in that time."""
     limits = operations[name].limits
     allowed = min(
         limits.burst.count * (1 + int(seconds / limits.burst.seconds)),

@@ -36,19 +36,19 @@ if not settings.configured:
 
 @cache
 def klaviyo() -> Klaviyo:
-    """The client of this process, made when it is first needed: after a fork, and not when Django imports the module."""
+    """The process's client, created on first use: after a fork, and not when Django imports the module."""
     return Klaviyo(max_wait=5)
 
 
 async def signup(request: HttpRequest) -> JsonResponse:
-    """Create the profile, or change the one that is there."""
+    """Create or update the profile."""
     form = json.loads(request.body)
     profile = await klaviyo().profiles.create_or_update_profile(email=form["email"])
     return JsonResponse({"id": profile.data.id}, status=201)
 
 
 async def read_profile(request: HttpRequest, profile_id: str) -> HttpResponse:
-    """A profile as Klaviyo has it."""
+    """A profile from Klaviyo."""
     try:
         page = await klaviyo().profiles.get_profile(profile_id)
     except NotFound:

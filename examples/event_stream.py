@@ -1,4 +1,4 @@
-"""Send a stream of events from a queue, as fast as the account's limits allow, and lose none when the program stops.
+"""Send a stream of events from a queue, as fast as the account's limits allow, without losing any when the program stops.
 
     pip install klaviyo-async
     tail -F orders.ndjson | KLAVIYO_API_KEY=pk_… python examples/event_stream.py
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 MOST = operations["bulk_create_events"].caps.rows or 1000
 PATIENCE = 1.0
-"""Seconds that an event waits for others to go with it."""
+"""Seconds that an event waits to be sent together with others."""
 
 
 class Source(Protocol):
-    """What events come from: an `asyncio.Queue`, or a client of a broker with such a method."""
+    """A source of events: an `asyncio.Queue`, or a broker's client with such a method."""
 
     async def get(self) -> Mapping[str, Any] | None:
         """The next event; None at the end."""
 
 
 async def send(klaviyo: Klaviyo, source: Source) -> tuple[int, int]:
-    """Send all that `source` gives, and return how many events were accepted and how many refused."""
+    """Send everything from `source`, and return how many events were accepted and how many refused."""
     accepted = refused = 0
     ended = False
     while not ended:
@@ -60,7 +60,7 @@ async def send(klaviyo: Klaviyo, source: Source) -> tuple[int, int]:
 
 
 def by_profile(events: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
-    """The events in the shape of `bulk_create_events`: those of one person together."""
+    """The events as rows for `bulk_create_events`, grouped by person."""
     grouped: dict[str, list[dict[str, Any]]] = {}
     for event in events:
         grouped.setdefault(event["email"], []).append(
@@ -75,7 +75,7 @@ def by_profile(events: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
 
 
 async def main() -> None:
-    """Send what comes on standard input, one JSON object a line: id, email, metric, properties."""
+    """Send events from standard input, one JSON object per line: id, email, metric, properties."""
     queue: asyncio.Queue[Mapping[str, Any] | None] = asyncio.Queue(maxsize=10 * MOST)
 
     async def read() -> None:

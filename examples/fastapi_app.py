@@ -1,4 +1,4 @@
-"""A FastAPI backend with one client for its lifetime, and Klaviyo's errors turned into responses of its own.
+"""A FastAPI backend with one client for its lifetime, and Klaviyo's errors turned into its own responses.
 
 pip install klaviyo-async fastapi uvicorn
 KLAVIYO_API_KEY=pk_… uvicorn --app-dir examples fastapi_app:app
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """One client while the application runs. A visitor waits five seconds for a limit, not a minute."""
+    """One client while the application runs. Visitors wait for a limit for five seconds at most."""
     async with Klaviyo(max_wait=5, timeout=10) as klaviyo:
         app.state.klaviyo = klaviyo
         yield
@@ -49,7 +49,7 @@ class Signup(BaseModel):
 
 @app.post("/signup", status_code=status.HTTP_201_CREATED)
 async def signup(form: Signup, klaviyo: Client) -> dict[str, str]:
-    """Create the profile, or change the one that is there, and note that somebody signed up."""
+    """Create or update the profile, and record that somebody signed up."""
     profile = await klaviyo.profiles.create_or_update_profile(email=form.email, first_name=form.first_name)
     await klaviyo.events.create_event(
         metric={"name": "Signed Up"}, profile={"email": form.email}, properties={"form": "footer"}, unique_id=form.email
@@ -59,25 +59,25 @@ async def signup(form: Signup, klaviyo: Client) -> dict[str, str]:
 
 @app.get("/profiles/{id}")
 async def read_profile(id: str, klaviyo: Client) -> Profile:
-    """A profile as Klaviyo has it: models are return types like any other."""
+    """A profile from Klaviyo: models are return types like any other."""
     return (await klaviyo.profiles.get_profile(id)).data
 
 
 @app.get("/profiles")
 async def find_profiles(email: str, klaviyo: Client) -> list[Profile]:
-    """The profiles with an address: one or none."""
+    """The profiles with this address: one or none."""
     return await klaviyo.profiles.get_profiles(filter=F("email") == email).collect()
 
 
 @app.exception_handler(NotFound)
 async def not_found(request: Request, error: NotFound) -> JSONResponse:
-    """404, without Klaviyo's words."""
+    """404, without Klaviyo's error text."""
     return JSONResponse({"detail": "There is no such profile."}, status_code=404)
 
 
 @app.exception_handler(RateLimitWait)
 async def busy(request: Request, error: RateLimitWait) -> JSONResponse:
-    """503 with the seconds after which there is room again."""
+    """503 with the number of seconds until the limit allows another call."""
     return JSONResponse(
         {"detail": "Try again later."}, status_code=503, headers={"Retry-After": str(int(error.seconds) + 1)}
     )
@@ -86,5 +86,5 @@ async def busy(request: Request, error: RateLimitWait) -> JSONResponse:
 @app.exception_handler(APIError)
 @app.exception_handler(TransportError)
 async def upstream(request: Request, error: APIError | TransportError) -> JSONResponse:
-    """502 for what else goes wrong at Klaviyo; the log has the details."""
+    """502 for any other Klaviyo error; the log has the details."""
     return JSONResponse({"detail": "Klaviyo could not be asked."}, status_code=502)

@@ -1,4 +1,4 @@
-"""A nightly sync: the shop's customers go to Klaviyo, and what is new there comes back.
+"""A nightly sync: send the shop's customers to Klaviyo, and fetch what is new there.
 
     pip install "klaviyo-async[parquet]"
     KLAVIYO_API_KEY=pk_… python examples/nightly_sync.py customers.csv warehouse/
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def sync(klaviyo: Klaviyo, customers: Path, warehouse: Path) -> tuple[Report, ExportReport, ExportReport]:
-    """Import the customers, then fetch new events and all profiles; the reports."""
+    """Import the customers, then fetch new events and all profiles. Returns the reports."""
     night = datetime.now(UTC).date().isoformat()
     state = warehouse / "state"
     state.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ async def sync(klaviyo: Klaviyo, customers: Path, warehouse: Path) -> tuple[Repo
         progress=True,
     )
     events, profiles = await asyncio.gather(
-        # Grows by what is new since the last run, and misses nothing that Klaviyo showed late.
+        # Appends what is new since the last run, including records that became visible late.
         klaviyo.bulk.export_to(
             warehouse / "events.ndjson", klaviyo.events.get_events, watermark=state / "events.json", progress=True
         ),
@@ -48,7 +48,7 @@ async def sync(klaviyo: Klaviyo, customers: Path, warehouse: Path) -> tuple[Repo
 
 
 async def main(customers: Path, warehouse: Path, **client: Any) -> int:
-    """Run the sync with `Klaviyo(**client)`, print what came of it; 1 if rows were refused."""
+    """Run the sync with `Klaviyo(**client)`, print the results, and return 1 if rows were refused."""
     async with Klaviyo(**client) as klaviyo:
         reports = await sync(klaviyo, customers, warehouse)
     for report in reports:

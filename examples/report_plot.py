@@ -49,7 +49,7 @@ async def campaigns(klaviyo: Klaviyo) -> pd.DataFrame:
 
 
 def plot(frame: pd.DataFrame, path: Path) -> None:
-    """Draw the value that each campaign brought."""
+    """Plot the value that each campaign brought."""
     figure, axes = plt.subplots(figsize=(8, 1 + 0.4 * len(frame)), layout="constrained")
     axes.barh(frame["campaign"], frame["conversion_value"], color="#2a6f4e")
     axes.invert_yaxis()
@@ -60,7 +60,7 @@ def plot(frame: pd.DataFrame, path: Path) -> None:
 
 
 async def main(path: Path, **client: Any) -> pd.DataFrame:
-    """Ask for the report with `Klaviyo(**client)`, print it, and draw it into `path`."""
+    """Get the report with `Klaviyo(**client)`, print it, and plot it to `path`."""
     async with Klaviyo(**client) as klaviyo:
         frame = await campaigns(klaviyo)
     print(frame.to_string(index=False))

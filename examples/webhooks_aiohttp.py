@@ -13,13 +13,13 @@ from aiohttp import web
 from klaviyo_async import WebhookSignatureError, webhooks
 
 HANDLED = web.AppKey("handled", dict[str, str])
-"""What was handled: the event's id → its topic. An application keeps this in its database, under a unique key."""
+"""Handled events: id → topic. An application keeps this in its database, under a unique key."""
 MOST_BYTES = 16 * 1024 * 1024
 """A delivery has up to 1,000 events; aiohttp's own limit is 1 MB."""
 
 
 async def receive(request: web.Request) -> web.Response:
-    """Take a delivery: 401 where it isn't Klaviyo's."""
+    """Accept a delivery; 401 if it isn't genuine."""
     try:
         delivery = webhooks.verify(await request.read(), request.headers, os.environ["KLAVIYO_WEBHOOK_SECRET"])
     except WebhookSignatureError:

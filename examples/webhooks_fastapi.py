@@ -42,7 +42,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/klaviyo")
 async def receive(request: Request) -> Response:
-    """Take a delivery: 401 where it isn't Klaviyo's, 503 while the queue is full, so that Klaviyo tries again later."""
+    """Accept a delivery; 401 if it isn't genuine, 503 while the queue is full, so that Klaviyo retries later."""
     try:
         delivery = webhooks.verify(await request.body(), request.headers, os.environ["KLAVIYO_WEBHOOK_SECRET"])
     except WebhookSignatureError:
@@ -56,7 +56,7 @@ async def receive(request: Request) -> Response:
 
 
 async def work(app: FastAPI) -> None:
-    """Handle each event once. With several processes, keep the ids where all of them see them: a unique key in the database."""
+    """Handle each event once. With several processes, keep the ids where all of them can see them: a unique key in the database."""
     queue: asyncio.Queue[webhooks.DeliveredEvent] = app.state.queue
     while True:
         event = await queue.get()

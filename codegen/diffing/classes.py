@@ -151,7 +151,7 @@ def _instead(old: Interface, new: Interface) -> Iterator[Change]:
                     "class-moved", _POSSIBLY, key, f"is another name of `{new.instead[schema]}` now, was of `{name}`"
                 )
         elif key in new.classes:
-            yield Change("class-moved", _POSSIBLY, key, f"is a class of its own now, was another name of `{name}`")
+            yield Change("class-moved", _POSSIBLY, key, f"is now a separate class, was another name of `{name}`")
         elif schema not in new.values:
             yield Change(
                 "class-removed", _BREAKING, key, f"removed; use `{name}`, whose other name it was", names=(key,)
@@ -308,7 +308,7 @@ class _Pair:
                 told = "may be null" if nulls[1] and not nulls[0] else "may be missing"
                 yield "field-null", _POSSIBLY, f"{told}, and reads as None then", False
             elif old.reads_none and not new.reads_none:
-                yield "field-null", _OK, "is always there and never null", False
+                yield "field-null", _OK, "is always present and never null", False
             elif nulls[1] != nulls[0] and not sides.sent:
                 told = "may be null as well as missing" if nulls[1] else "may be missing, but is never null"
                 yield "field-null", _OK, told, False
@@ -330,9 +330,9 @@ class _Pair:
         lost = before - new.received
         lost &= self.new.received
         if lost and new.received:
-            told = f"no longer comes with {listed(sorted(lost), 6)}: reads as None there"
+            told = f"no longer returned by {listed(sorted(lost), 6)}: reads as None there"
             yield Change("field-lost", _POSSIBLY, self._subject(new), told, tuple(sorted(lost)))
         gained = (new.received - before) & self.received
         if gained and before:
-            told = f"also comes with {listed(sorted(gained), 6)}"
+            told = f"also returned by {listed(sorted(gained), 6)}"
             yield Change("field-gained", _OK, self._subject(new), told, tuple(sorted(gained)))

@@ -129,7 +129,7 @@ def _aliases(old: Interface, new: Interface, pairs: Mapping[str, str]) -> Iterat
         if alias in new.functions:
             if pairs.get(owner) != alias:
                 operation = new.functions[alias].operation
-                told = f"was another name of `{owner}` and is a function of its own now: `{operation.method} {operation.path}`"
+                told = f"was another name of `{owner}` and is now a separate function: `{operation.method} {operation.path}`"
                 yield Change("alias-taken", _BREAKING, alias, told, (alias,))
         elif alias not in new.aliases:
             if owner in pairs:  # otherwise it has gone with its function
@@ -153,7 +153,7 @@ def _aliases(old: Interface, new: Interface, pairs: Mapping[str, str]) -> Iterat
         before = old.functions[name].operation.aliases if name in old.functions else ()
         for alias in hidden:
             if alias not in before:
-                told = f"has the name `{alias}` as well, which is a function of its own and stays that"
+                told = f"has the name `{alias}` as well, which remains a separate function"
                 yield Change("alias-hidden", _OK, name, told, (name,))
 
 
@@ -337,17 +337,17 @@ def _page_size(old: Operation, new: Operation) -> _Found:
     before, after = old.page_size, new.page_size
     if before is None or after is None:
         if after is not None and after.default is not None:
-            yield "page-default", _OK, f"records on a page: {after.default} by default, at most {plain(after.maximum)}"
+            yield "page-default", _OK, f"page size: {after.default} by default, at most {plain(after.maximum)}"
         return
     if before.maximum != after.maximum:
         smaller = after.maximum is not None and (before.maximum is None or after.maximum < before.maximum)
-        told = f"most records on a page: {plain(before.maximum)} → {plain(after.maximum)}"
+        told = f"maximum page size: {plain(before.maximum)} → {plain(after.maximum)}"
         yield "page-size", _BREAKING if smaller else _OK, told
     if before.minimum != after.minimum:
-        told = f"fewest records on a page: {before.minimum} → {after.minimum}"
+        told = f"minimum page size: {before.minimum} → {after.minimum}"
         yield "page-size", _BREAKING if after.minimum > before.minimum else _OK, told
     if before.default != after.default:
-        told = f"records on a page by default: {plain(before.default)} → {plain(after.default)}"
+        told = f"default page size: {plain(before.default)} → {plain(after.default)}"
         yield "page-default", _OK, told
 
 
@@ -355,16 +355,16 @@ def _pagination(old: Operation, new: Operation) -> _Found:
     if old.pagination == new.pagination:
         return
     if old.pagination is None:
-        yield "pagination", _OK, "is a list now: `async for` goes through its records"
+        yield "pagination", _OK, "is a list now: `async for` iterates over its records"
     elif new.pagination is None:
-        yield "pagination", _BREAKING, "is no list any more: there is nothing to iterate over"
+        yield "pagination", _BREAKING, "is no longer a list: there is nothing to iterate over"
     else:
         yield from _pages(old.pagination, new.pagination)
 
 
 def _pages(old: Pagination, new: Pagination) -> _Found:
     if old.style != new.style:
-        yield "pagination", _OK, f"pages follow each other by {new.style}, was {old.style}"
+        yield "pagination", _OK, f"paginated by {new.style}, was {old.style}"
     if old.records != new.records:
         told = f"records are at `{'.'.join(new.records)}`, were at `{'.'.join(old.records)}`"
         yield "pagination", _BREAKING, told
@@ -415,7 +415,7 @@ def _safe_with(old: Operation, new: Operation) -> _Found:
 
 def _public(old: Operation, new: Operation) -> _Found:
     if old.public != new.public:
-        told = "client-side now: it carries `company_id` and no key" if new.public else "carries the private key now"
+        told = "client-side now: it sends `company_id` and no key" if new.public else "sends the private key now"
         yield "authentication", _POSSIBLY, told
 
 

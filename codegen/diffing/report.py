@@ -55,7 +55,7 @@ _DONE = {
     "alias-removed": "removed",
 }
 _FEW = 3
-_SHORTENED = "\n\n*Shortened here; `python -m codegen diff {old} {new}` tells all.*"
+_SHORTENED = "\n\n*Shortened here; `python -m codegen diff {old} {new}` shows everything.*"
 
 
 @define

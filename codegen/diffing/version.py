@@ -1,11 +1,10 @@
-"""Which version the package has after a change, and what its changelog says of it.
+"""The package's version after a change, and its changelog entry.
 
-Before 1.0: a new revision, and whatever is breaking or possibly breaking, is a minor version; all else a patch.
-From 1.0 on: what is breaking is a major version; a new revision, what is possibly breaking and what is added a minor one;
-all else a patch.
+Before 1.0: a new revision, and any breaking or possibly breaking change, is a minor version; everything else a patch.
+From 1.0 on: a breaking change is a major version; a new revision, a possibly breaking change or an addition a minor one;
+everything else a patch.
 
-It counts from the last version that was released. Where the changelog has an unreleased version on top that is high
-enough already, that one stays.
+The base is the last released version. If the changelog already has an unreleased version that is high enough, it is kept.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One account's events, exported by many workers: plans, queues the parts, and adds up the reports.
+"""One account's events, exported by many workers: plans, queues the parts, and merges the reports.
 
 REDIS_URL=redis://… KLAVIYO_API_KEY=pk_… python -m distributed.one_account /shared/folder --parts 64
 """

@@ -1,4 +1,4 @@
-"""Puts jobs into the queue, and waits until each has its result, whoever is killed meanwhile."""
+"""Puts jobs into the queue, and waits until each has its result, even if processes are killed meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the workers do. Start as many as you like, on as many machines as you like:
+"""The workers' code. Start as many as you like, on as many machines as you like:
 
     REDIS_URL=redis://… KLAVIYO_API_KEY=pk_… saq distributed.work.settings
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from saq.job import Job
 
 Context = dict[str, Any]
-"""What saq hands to each job: the job, and what `startup` has put there."""
+"""What saq passes to each job: the job, and what `startup` has stored there."""
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost")
 BASE_URL = os.environ.get("KLAVIYO_BASE_URL", "https://a.klaviyo.com")
 HEARTBEAT = int(os.environ.get("HEARTBEAT", "30"))
 
 queue = Queue.from_url(REDIS_URL, name="klaviyo")
-# No time limit: a part may wait for the account's limits as long as it takes. What tells a dead worker is its silence.
+# No time limit: a part may wait for the account's limits as long as it takes. A dead worker is detected by its silence.
 LASTING: dict[str, Any] = {"timeout": 0, "heartbeat": HEARTBEAT, "retries": 10, "retry_delay": 1.0, "ttl": 86_400}
 
 
 def key_of(account: str) -> str:
-    """An account's API key: here from the environment, in production from where you keep secrets. It is in no job."""
+    """An account's API key: here from the environment, in production from your secret store. Jobs don't contain it."""
     name = f"KLAVIYO_API_KEY_{account.upper()}" if account else "KLAVIYO_API_KEY"
     return os.environ[name]
 

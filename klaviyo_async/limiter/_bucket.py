@@ -198,7 +198,7 @@ class Bucket:
         if now < self.frozen_until:
             what = "Klaviyo asked for a pause (429)"
         elif window is None:
-            what = "requests are spread out beside other clients of the account"
+            what = "requests are spread out because other clients use the account"
         else:
             what = f"{window.rate} spent"
         if not self.is_operation:

@@ -107,12 +107,12 @@ class RedisConnection:
         if self._loop is not None:
             if self._url is None:
                 raise ConfigurationError(
-                    "This RedisLimiter was made with a ready client, whose connections belong to the event loop in which they"
-                    " were opened: make a client and a RedisLimiter for each event loop, or give RedisLimiter a URL."
+                    "This RedisLimiter was created with an existing client, whose connections belong to the event loop in which they"
+                    " were opened: create a client and a RedisLimiter for each event loop, or pass RedisLimiter a URL."
                 )
             if not self._loop.is_closed() and self._loop.is_running():
                 raise ConfigurationError(
-                    "This RedisLimiter is in use by another event loop that is still running: make one for each loop."
+                    "This RedisLimiter is in use by another event loop that is still running: create one for each loop."
                 )
         self._loop = loop
         self._turns = Gate(_AT_ONCE)
@@ -163,17 +163,17 @@ class RedisConnection:
         text = str(error)
         if isinstance(error, self._errors.NoPermissionError) or "NOPERM" in text or "can't run this command" in text:
             return ConfigurationError(
-                f"RedisLimiter: the Redis user has no permission for what the limiter does ({text}). It needs"
+                f"RedisLimiter: the Redis user lacks a permission that the limiter needs ({text}). It needs"
                 " +@scripting +@hash +@sortedset +@keyspace +time, and its keys (by default ~klaviyo-async:*)."
             )
         refused = (self._errors.AuthenticationError, self._errors.AuthorizationError)
         if isinstance(error, refused) or text.startswith(_REFUSALS):
             return ConfigurationError(
-                f"RedisLimiter: Redis refused the user name or password ({text}). Check those of the URL or client."
+                f"RedisLimiter: Redis rejected the user name or password ({text}). Check those in the URL or client."
             )
         if isinstance(error, self._errors.MovedError) and not self._cluster:
             return ConfigurationError(
-                "RedisLimiter: this Redis is a node of a Redis Cluster: give cluster=True, or a RedisCluster client."
+                "RedisLimiter: this Redis is a node of a Redis Cluster: pass cluster=True, or a RedisCluster client."
             )
         return None
 

@@ -667,7 +667,7 @@ def _refusal(bucket: Bucket, place: int, now: float, operation: str) -> RateLimi
     seconds, why = found
     return RateLimitWait(
         f"{operation}: {why}; the next request is due in {seconds:.0f} s."
-        " Call again then, or give a max_wait that allows for it.",
+        " Call again later, or pass a max_wait that allows for it.",
         seconds=seconds,
         operation=operation,
     )

@@ -147,7 +147,7 @@ class SharedLimits:
         try:
             return await survey(self._connection, self._prefix, accounts, self._overrides)
         except RedisUnavailableError as error:
-            message = f"Redis doesn't answer ({error.reason}): what is left is not known."
+            message = f"Redis doesn't respond ({error.reason}): what is left is unknown."
             raise ConnectionError(message) from error
 
     def reset(self, accounts: Collection[str] | None = None) -> None:
@@ -277,7 +277,7 @@ class SharedLimits:
                 turn.fail(
                     RateLimitWait(
                         f"{name}: {forecast.reason}; the next request is due in {wait:.0f} s."
-                        " Call again then, or give a max_wait that allows for it.",
+                        " Call again later, or pass a max_wait that allows for it.",
                         seconds=wait,
                         operation=name,
                     )
@@ -408,7 +408,7 @@ class SharedLimits:
         self._share_ends = None
         parts = self._parts()
         _log.warning(
-            "Redis is not there for the rate limits (%s): going on with local limits, 1/%d of the account's, until it is back.",
+            "Redis is unavailable for rate limiting (%s): continuing with local limits, 1/%d of the account's, until it is back.",
             error.reason,
             parts,
         )
@@ -462,8 +462,8 @@ class SharedLimits:
         if time.monotonic() - self._warned_of_loss > _PRESENCE:
             self._warned_of_loss = time.monotonic()
             _log.warning(
-                "Redis has lost data of the rate limits (restarted, flushed, or short of memory): entering what this process"
-                " sent again."
+                "Redis has lost rate limit data (restarted, flushed, or short of memory): recording again what this process"
+                " sent."
             )
         # The others enter what they sent when they next ask. Until then it is up to us to count it.
         fields = dict(zip(map(_text, state[::2]), map(_text, state[1::2]), strict=True))

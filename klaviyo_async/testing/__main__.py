@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the fake until it is interrupted; the exit status."""
+    """Run the fake until it is interrupted, and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m klaviyo_async.testing", description="A stand-alone fake of Klaviyo's API on loopback."
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8700, help="port to listen on, 0 for any (default: %(default)s)")
-    parser.add_argument("--database", metavar="FILE", help="SQLite file that keeps the state over restarts")
-    parser.add_argument("--no-limits", action="store_true", help="count no requests, never respond 429")
+    parser.add_argument("--database", metavar="FILE", help="SQLite file that keeps the state across restarts")
+    parser.add_argument("--no-limits", action="store_true", help="don't enforce rate limits, never respond with 429")
     parser.add_argument("--api-key", action="append", metavar="KEY", help="accept only this key (repeatable)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of ids and data (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed for ids and data (default: %(default)s)")
     parser.add_argument("--latency", type=float, metavar="SECONDS", help="seconds before each response")
     parser.add_argument(
         "--job-seconds", type=float, default=2.0, help="how long a bulk job takes (default: %(default)s)"
     )
     parser.add_argument("--profiles", type=int, default=0, help="profiles to start with")
-    parser.add_argument("--lists", type=int, default=0, help="lists to start with, the profiles spread over them")
+    parser.add_argument("--lists", type=int, default=0, help="lists to start with; the profiles are spread over them")
     parser.add_argument("--events", type=int, default=0, help="events to start with")
     parser.add_argument("--items", type=int, default=0, help="catalog items to start with")
     given = parser.parse_args(arguments)

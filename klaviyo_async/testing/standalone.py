@@ -1,4 +1,4 @@
-"""A fake in a process of its own: started, seeded, and served until the process is told to stop."""
+"""A fake in its own process: started, seeded, and served until the process is stopped."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ async def serve(
 ) -> None:
     """Run one fake, made with `options`, until the process gets SIGINT or SIGTERM; `started` is called once it listens.
 
-    Nothing is seeded where a database brings profiles.
+    Nothing is seeded if the database already has profiles.
 
     Raises:
-        ConfigurationError: when the extra ``testing`` is not installed.
-        OSError: when the port is taken.
+        ConfigurationError: if the extra ``testing`` is not installed.
+        OSError: if the port is taken.
     """
     from klaviyo_async.testing.server import FakeKlaviyo  # noqa: PLC0415 - `--help` needs none of it
 

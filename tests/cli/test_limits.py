@@ -79,4 +79,4 @@ def test_what_the_processes_that_share_redis_used() -> None:
         server.kill()
     gone = in_process("limits", "--json", **env)
     assert gone.code == 1
-    assert "Redis doesn't answer" in gone.error["message"]
+    assert "Redis doesn't respond" in gone.error["message"]

@@ -370,12 +370,12 @@ FUNCTIONS: dict[str, tuple[Any, list[str]]] = {
         ),
         [
             "write_note: `POST /api/notes/{id}/text` (notes; notes:read; 10/s, 150/m; not safe to repeat)",
-            "! write_note: was another name of `create_note` and is a function of its own now: `POST /api/notes/{id}/text`",
+            "! write_note: was another name of `create_note` and is now a separate function: `POST /api/notes/{id}/text`",
         ],
     ),
     "client-side": (
         lambda n: _put(n.get, security=[]),
-        ["? get_notes: client-side now: it carries `company_id` and no key"],
+        ["? get_notes: client-side now: it sends `company_id` and no key"],
     ),
     "caps": (lambda n: _put(n.post, **{"x-caps": {"rows": 10}}), ["! create_note: cap on rows: none → 10 ▼"]),
     "safe to repeat": (
@@ -458,11 +458,11 @@ FUNCTIONS: dict[str, tuple[Any, list[str]]] = {
     ),
     "page size": (
         lambda n: _put(n.parameter("page[size]")["schema"], maximum=50, default=10),
-        ["! get_notes: most records on a page: 100 → 50 ▼", "get_notes: records on a page by default: 20 → 10"],
+        ["! get_notes: maximum page size: 100 → 50 ▼", "get_notes: default page size: 20 → 10"],
     ),
     "larger pages": (
         lambda n: _put(n.parameter("page[size]")["schema"], maximum=500),
-        ["get_notes: most records on a page: 100 → 500"],
+        ["get_notes: maximum page size: 100 → 500"],
     ),
     "no page size": (
         lambda n: n.get["parameters"].remove(n.parameter("page[size]")),
@@ -688,7 +688,7 @@ RECEIVED: dict[str, tuple[Any, list[str]]] = {
     ),
     "no null": (
         lambda n: _property(n.read, "size").pop("nullable"),
-        ["resources.NoteAttributes.size: is always there and never null"],
+        ["resources.NoteAttributes.size: is always present and never null"],
     ),
     "may be missing": (
         lambda n: n.read["required"].remove("title"),
@@ -763,7 +763,7 @@ RECEIVED: dict[str, tuple[Any, list[str]]] = {
         ),
         [
             "? resources.NoteAttributes.words: may be missing, and reads as None then",
-            "? resources.NoteAttributes.words: no longer comes with `create_note`: reads as None there",
+            "? resources.NoteAttributes.words: no longer returned by `create_note`: reads as None there",
             "models.Other: is another name of `resources.Note`",
         ],
     ),

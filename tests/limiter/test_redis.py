@@ -195,7 +195,7 @@ async def test_redis_away_is_one_warning_and_local_limits_at_a_share_until_it_is
         await limiter.close()
     assert [status for _, status in sent if status == 429] == []
     assert slowest < 8  # nobody hangs: a place in the queue may be lost, not more
-    warnings = [record.getMessage() for record in caplog.records if "going on with local limits" in record.getMessage()]
+    warnings = [record.getMessage() for record in caplog.records if "continuing with local limits" in record.getMessage()]
     assert len(warnings) == 2  # one for each limiter
     assert all("1/2" in warning for warning in warnings)
     assert len([r for r in caplog.records if "shared again" in r.getMessage()]) == 2
@@ -385,7 +385,7 @@ def test_a_forked_process_takes_part_under_an_id_of_its_own(redis) -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-# -- ready clients -----------------------------------------------------------------------------------------------------------
+# -- existing clients -----------------------------------------------------------------------------------------------------------
 
 
 @needs_server
@@ -438,7 +438,7 @@ def test_a_ready_client_works_in_one_event_loop_only(redis) -> None:
             await client.aclose()
 
     asyncio.run(main())
-    with pytest.raises(ConfigurationError, match=r"ready client.*for each event loop"):
+    with pytest.raises(ConfigurationError, match=r"existing client.*for each event loop"):
         asyncio.run(main())
 
 

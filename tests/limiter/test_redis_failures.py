@@ -194,7 +194,7 @@ async def test_a_clock_that_is_set_back_is_lost_data_for_all(server, caplog) -> 
     for limiter in (first, second):
         with pytest.raises(RateLimitWait):  # what both had sent before still counts
             await limiter.acquire("account", called, max_wait=0.5)
-    assert "lost data" in caplog.text
+    assert "lost rate limit data" in caplog.text
     await first.close()
     await second.close()
 

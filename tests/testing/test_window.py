@@ -215,7 +215,7 @@ async def test_faults_are_switched_on_and_off(browser: Browser, fake: FakeKlaviy
         ("add-webhook", {"url": "http://elsewhere.example", "secret": "s" * 16}, "https URL"),
         ("add-webhook", {"url": "https://shop.example", "secret": "short"}, "16 characters"),
         ("trigger", {"topic": "event:none.such"}, "Choose a topic"),
-        ("trigger", {"topic": "event:klaviyo.opened_email", "email": "nobody"}, "email address"),
+        ("trigger", {"topic": "event:klaviyo.opened_email", "email": "nobody"}, "e-mail address"),
     ],
 )
 async def test_what_can_not_be_done_is_told(browser: Browser, action: str, fields: dict[str, str], said: str) -> None:
@@ -261,7 +261,7 @@ async def test_reset(browser: Browser, fake: FakeKlaviyo, klaviyo: Klaviyo) -> N
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8700", "127.0.0.1.evil.example", "192.168.0.1", ""])
 async def test_a_name_that_was_pointed_here_is_refused(browser: Browser, host: str) -> None:
     for path in ("/", f"{PREFIX}/", f"{PREFIX}/static/window.js"):
-        assert "localhost only" in await browser.get(path, status=403, Host=host)
+        assert "and localhost" in await browser.get(path, status=403, Host=host)
 
 
 @pytest.mark.parametrize(

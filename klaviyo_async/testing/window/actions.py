@@ -96,7 +96,7 @@ def trigger(fake: FakeKlaviyo, world: World, form: Mapping[str, str]) -> str:
     if fake.store.get("webhook-topic", topic) is None or not dot:
         raise Refused("Choose a topic.")
     if "@" not in email:
-        raise Refused("Give the email address of the profile that the event is of.")
+        raise Refused("Enter the e-mail address of the event's profile.")
     profile = people.find(world.store, {"email": email}, None) or people.upsert(world.store, {"email": email})[0]
     metric = {"name": name.replace("_", " ").title(), "service": key}
     events.note(

@@ -1,4 +1,4 @@
-"""Who may see and drive the window: a browser on this machine, on a page of the window itself."""
+"""Who may view and use the window: a browser on this machine, on one of the window's own pages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def refusal(method: str, host: str | None, headers: Mapping[str, str]) -> str | 
     browsers set and pages can't, keep out the forms and scripts of other pages.
     """
     if not _is_ours(host):
-        return "The window answers to 127.0.0.1, ::1 and localhost only."
+        return "The window is only available at 127.0.0.1, ::1 and localhost."
     if method in {"GET", "HEAD"}:
         return None
     if headers.get("Origin") != f"http://{host}" or headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":

@@ -33,7 +33,7 @@ class Window:
             import jinja2  # noqa: PLC0415 - only a fake with a window needs it
         except ImportError as failure:
             raise ConfigurationError(
-                "The window into the fake needs Jinja, which is not installed: pip install 'klaviyo-async[testing]'"
+                "The fake's browser window needs Jinja, which is not installed: pip install 'klaviyo-async[testing]'"
             ) from failure
         self._fake = fake
         self._world = world

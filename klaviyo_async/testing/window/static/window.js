@@ -26,7 +26,7 @@ async function refresh() {
     sign.textContent = "live";
   } catch {
     sign.classList.add("gone");
-    sign.textContent = "the fake doesn't answer";
+    sign.textContent = "the fake doesn't respond";
   }
 }
 
