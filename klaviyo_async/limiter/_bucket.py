@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from klaviyo_async.operation import Rate
 
 _SHARED = 300.0
-"""Seconds for which we keep in mind that others use the account, after the last sign of them."""
+"""Seconds for which other clients of the account are assumed to be active, after the last sign of them."""
 _AT_ONCE = 64
-"""Once that many requests at once went well after a 429, there is no cap on them any more."""
+"""Once this many concurrent requests have succeeded after a 429, their number is no longer capped."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 _LONGEST_FREEZE = 86_400.0 + 60.0
 _SECONDS = 10.0
-"""Windows shorter than this are not spread over."""
+"""Requests are not spread evenly over windows shorter than this."""
 _SHORT = 120.0
-"""Windows up to this length are waited for, whoever waits before."""
+"""Windows up to this length are waited for, however many calls are ahead."""
 MOMENT = 5.0
-"""Seconds for which a call waits until a daily limit has a token again."""
+"""Seconds that a call waits for a daily limit to have a token again."""
 _LEARNED = 3600.0
-"""Seconds after its last request for which a bucket is kept because of what responses taught us."""
+"""Seconds after its last request for which a bucket is kept because of what was learned from responses."""
 _MARGIN = 0.05
-"""Seconds after `Retry-After`: the clocks of the server's machines differ a little."""
+"""Seconds added to `Retry-After`: the clocks of the server's machines differ slightly."""
 
 _numbers = count()
 
 
 class Bucket:
-    """The windows of one set of rates, and the pauses that 429s set."""
+    """The windows of one set of rates, and the pauses caused by 429s."""
 
     __slots__ = (
         "account",
@@ -61,45 +61,45 @@ class Bucket:
 
     def __init__(self, key: tuple[str, str, bool], rates: tuple[Rate, ...], now: float, *, share: float = 1.0) -> None:
         self.key = key
-        """Account, name, and whether it is an operation's own bucket (else a parameter's)."""
+        """Account, name, and whether it is an operation's own bucket (otherwise a parameter's)."""
         self.account, self.name, self.is_operation = key
         self.number = next(_numbers)
         self.windows = tuple(Window(rate, now, share=share) for rate in rates)
         self.in_flight = 0
         self.not_before = float("-inf")
-        """Nothing is sent before: the end of a freeze, or of the gap between two requests while others use the account."""
+        """Nothing is sent before this time: the end of a freeze, or of the gap between two requests while others use the account."""
         self.frozen_until = float("-inf")
         self.shared_until = float("-inf")
         self.cap: int | None = None
-        """After a 429: how many may be in flight. One more with each success, so twice as many with each round trip, until the cap is lifted."""
+        """After a 429: how many may be in flight. One more with each success, which doubles it with each round trip, until the cap is lifted."""
         self.pauses_in_a_row = 0
-        """How many 429s in a row named no time."""
+        """Number of consecutive 429s that gave no time."""
         self.queues: dict[Any, None] = {}
-        """The `Queue`s in which someone waits for this bucket (of any type here: queues are made of buckets)."""
+        """The `Queue`s with calls that wait for this bucket (of any type here: queues are made of buckets)."""
         self.waiting = [0, 0]
         self.interactive_run = 0
-        """How often in a row interactive calls went first while a bulk call waited here."""
+        """How many interactive calls in a row went first while a bulk call was waiting here."""
         self.used = now
-        """When it was last taken from."""
+        """When a token was last taken from it."""
         self.used_by: list[Any] = []
         """All `Queue`s that need it."""
         self.wake: float | None = None
-        """When the timer looks at this bucket again."""
+        """When the timer checks this bucket again."""
 
     def retune(self, rates: tuple[Rate, ...], share: float, now: float) -> None:
-        """Take other rates, burst, steady and daily in that order; what is spent stays spent."""
+        """Switch to other rates, burst, steady and daily in that order; what is spent stays spent."""
         for window, rate in zip(self.windows, rates, strict=False):
             if window.rate != rate:
                 window.retune(rate, share)
         self.windows += tuple(Window(rate, now, share=share) for rate in rates[len(self.windows) :])
 
     def idle(self, now: float) -> bool:
-        """Whether it can be forgotten: a new one would be the same, or differ only in what was learned too long ago."""
+        """Whether it can be discarded: a new one would be equal, or differ only in what was learned too long ago."""
         if self.in_flight or self.queues or now < self.frozen_until:
             return False
         learned = now < self.used + _LEARNED
         for window in self.windows:
-            window.left(now, 0)  # takes back what is due
+            window.left(now, 0)  # takes back tokens that are due
             if window.spent or window.foreign or (learned and (window.reserve or window.count < window.limit)):
                 return False
         return True
@@ -121,7 +121,7 @@ class Bucket:
         return least
 
     def take(self, now: float) -> list[int]:
-        """A request is about to be sent. Gives what each window needs to know again when its response has come."""
+        """A request is about to be sent. Returns what each window needs again when the response has arrived."""
         self.in_flight += 1
         self.used = now
         if now < self.shared_until:
@@ -133,19 +133,19 @@ class Bucket:
         return seen
 
     def give_back(self) -> None:
-        """That request never left."""
+        """That request was never sent."""
         self.in_flight -= 1
         for window in self.windows:
             window.unspend()
 
     def spend(self, counted_by: float) -> None:
-        """That request was counted, no later than then."""
+        """That request was counted, no later than at that time."""
         self.in_flight -= 1
         for window in self.windows:
             window.spend(counted_by)
 
     def next_change(self, now: float) -> float | None:
-        """When there may be room again, for one that has none now; None where that takes a response."""
+        """When there may be room again, if there is none now; None if that takes a response."""
         due = self.not_before
         if self.cap is not None and self.in_flight >= self.cap:
             return None
@@ -158,11 +158,11 @@ class Bucket:
         return due
 
     def wait_for(self, tokens: int, now: float) -> float:
-        """An estimate: seconds until that many more requests will have been let through."""
+        """An estimate: seconds until that many more requests will have been sent."""
         return self.forecast(tokens, now)[0]
 
     def forecast(self, tokens: int, now: float) -> tuple[float, Window | None]:
-        """`wait_for`, and the window that it is due to; None where that is a pause."""
+        """`wait_for`, and the window that causes it; None if it is a pause."""
         wait = max(0.0, self.not_before - now)
         pace = self._gap() if now < self.shared_until else 0.0
         wait += pace * (tokens - 1)
@@ -175,10 +175,10 @@ class Bucket:
         return wait, cause
 
     def too_long(self, tokens: int, now: float) -> tuple[float, str] | None:
-        """Seconds until that many tokens, and why, where that is longer than a call waits by itself; else None.
+        """Seconds until that many tokens are available, and why, if that is longer than a call waits by default; otherwise None.
 
-        A call waits out a pause of up to `PATIENCE` seconds, and the windows of a second and a minute however many wait before
-        it. For a window of a day it waits a moment.
+        A call waits out a pause of up to `PATIENCE` seconds, and the one-second and one-minute windows however many calls are
+        ahead. For a daily window it waits only a moment.
         """
         frozen = self.frozen_until - _MARGIN - now
         if frozen > PATIENCE + _MARGIN:
@@ -193,7 +193,7 @@ class Bucket:
         return None
 
     def reason(self, tokens: int, now: float) -> tuple[float, str]:
-        """Seconds until that many tokens, and what they wait for, in words."""
+        """Seconds until that many tokens are available, and the reason in words."""
         wait, window = self.forecast(tokens, now)
         if now < self.frozen_until:
             what = "Klaviyo asked for a pause (429)"
@@ -206,7 +206,7 @@ class Bucket:
         return wait, what if tokens < 2 else f"{what}, {tokens - 1:,} waiting before it"
 
     def _gap(self) -> float:
-        """Seconds between two requests while others use the account: our part of the window, evenly."""
+        """Seconds between two requests while others use the account: our share of the window, spread evenly."""
         return max(
             (w.seconds / (w.capacity - w.reserve + 1) for w in self.windows if _SECONDS <= w.seconds <= 3600),
             default=0.0,
@@ -215,22 +215,22 @@ class Bucket:
     # -- learning ------------------------------------------------------------------------------------------------------------
 
     def learn(self, reading: Reading, sent: float, now: float, seen: list[int], *, alone: bool = True) -> None:
-        """Take in what a response says of one of the windows; of others only where nobody shares our limits with us."""
+        """Learn what a response says about one of the windows; about other clients only if nobody shares our limits with us."""
         for window, released_when_sent in zip(self.windows, seen, strict=False):
             if window.length == reading.seconds:
                 known = bool(window.foreign)
                 others = window.learn(reading, sent, now, released_when_sent)
                 if others and alone:
-                    # What the first responses show may well be our own, from before a restart: spent, but shared with nobody.
+                    # What the first responses show may be our own requests from before a restart: spent, but not foreign.
                     self.see_others(others, window, now, lasting=known or now - window.begun > window.length)
 
     def see_others(self, number: int, where: Window, now: float, *, lasting: bool) -> None:
-        """Others sent that many requests: they count in every window that is no shorter than the one they were seen in."""
+        """Others sent that many requests: they count in every window at least as long as the one in which they were detected."""
         for window in self.windows:
             if window is where:
                 window.see_others(number, now)
             elif window.seconds > where.seconds:
-                # Seen second by second, they add up; the report of the longer window itself shows no less, and comes later.
+                # Detected second by second, they add up; the longer window's own report shows at least as many, but later.
                 window.see_others(number, now)
             if lasting:
                 window.share_with_others(now)
@@ -238,13 +238,13 @@ class Bucket:
             self.shared_until = now + _SHARED
 
     def succeeded(self) -> None:
-        """A response other than 429 came."""
+        """A response other than 429 was received."""
         self.pauses_in_a_row = 0
         if self.cap is not None:
             self.cap = self.cap + 1 if self.cap < _AT_ONCE else None
 
     def refused(self, sent: float, now: float, rest: float | None) -> None:
-        """A 429 came: nothing is sent before `rest` seconds have passed (or a guess, where it names no time)."""
+        """A 429 was received: nothing is sent until `rest` seconds have passed (or an estimate, if it gives no time)."""
         first = now >= self.frozen_until and sent >= self.frozen_until
         if rest is None:
             pause = min(_FIRST_PAUSE * 2**self.pauses_in_a_row, _LONGEST_PAUSE)
@@ -256,11 +256,11 @@ class Bucket:
         self.not_before = max(self.not_before, self.frozen_until)
         self.cap = 1
         if not first:
-            return  # sent before we knew: it says nothing that the first one of them didn't
+            return  # sent before we knew: it adds nothing to the first one
         self.shared_until = now + pause + _SHARED
         for window in self.windows:
             window.lose_phase(now)
-        # `Retry-After` is about one of the windows that are no shorter: most likely the one we know to be the fullest.
+        # `Retry-After` refers to one of the windows at least that long: most likely the one known to be fullest.
         full = [window for window in self.windows if window.length >= (rest or 0) - 1]
         if full:
             max(full, key=lambda window: window.fullness(now, rest or 0.0, self.in_flight)).refused(
@@ -268,7 +268,7 @@ class Bucket:
             )
 
     def reset(self) -> None:
-        """Forget what headers and 429s taught us; our own requests stay spent."""
+        """Discard what headers and 429s reported; our own requests stay spent."""
         never = float("-inf")
         self.not_before = self.frozen_until = self.shared_until = never
         self.cap = None
@@ -279,7 +279,7 @@ class Bucket:
     # -- looking -------------------------------------------------------------------------------------------------------------
 
     def snapshot(self, now: float) -> BucketSnapshot:
-        """The state, for those who look."""
+        """The state, for snapshots."""
         windows = []
         for window in self.windows:
             left = max(0, window.left(now, self.in_flight))

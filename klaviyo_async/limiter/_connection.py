@@ -1,4 +1,4 @@
-"""The connection of a `RedisLimiter` to its Redis: which client runs a script, and what its errors mean."""
+"""The connection of a `RedisLimiter` to its Redis: which client runs a script, and the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from klaviyo_async.limiter._scripts import Script
 
 _AT_ONCE = 32
-"""Scripts that one limiter runs at the same time, at most: each takes a connection."""
-# The last is what Redis says to a long command of a client that hasn't said who it is.
+"""Maximum number of scripts that one limiter runs concurrently: each takes a connection."""
+# The last one is Redis's reply to a long command from a client that hasn't authenticated.
 _REFUSALS = ("NOAUTH", "WRONGPASS", "NOPERM", "Protocol error: unauthenticated")
 
 
 class RedisUnavailableError(Exception):
-    """A script could not be run, for a reason that may pass. Never leaves the limiter."""
+    """A script could not be run, for a possibly temporary reason. Never leaves the limiter."""
 
     def __init__(self, reason: str, generation: int) -> None:
         super().__init__(reason)
@@ -33,15 +33,15 @@ class Gate(asyncio.Semaphore):
 
     def release(self) -> None:
         """See `asyncio.Semaphore.release`."""
-        with contextlib.suppress(RuntimeError):  # closed, and with it those who wait here
+        with contextlib.suppress(RuntimeError):  # closed, and so nobody waits here any more
             super().release()
 
 
 @contextlib.contextmanager
 def at_the_end(done: Callable[[], None]) -> Iterator[None]:
-    """Call `done` at the end of the block, unless its coroutine is thrown away because its event loop was left.
+    """Call `done` at the end of the block, unless its coroutine is discarded because its event loop was abandoned.
 
-    That may happen at any time and in any thread, while others already go on with what the coroutine worked at.
+    That may happen at any time and in any thread, while others already continue the coroutine's work.
     """
     try:
         yield
@@ -54,7 +54,7 @@ def at_the_end(done: Callable[[], None]) -> Iterator[None]:
 
 
 class RedisConnection:
-    """Runs scripts with a client of redis-py: a ready one, or one made from a URL for each event loop that it is used in."""
+    """Runs scripts with a redis-py client: an existing one, or one created from a URL for each event loop."""
 
     def __init__(self, target: Any, *, cluster: bool, timeout: float) -> None:
         try:
@@ -74,7 +74,7 @@ class RedisConnection:
             try:
                 redis.asyncio.ConnectionPool.from_url(target)
             except ValueError:
-                # Without the cause: its frames hold the URL, and that may hold a password.
+                # Without the cause: its frames contain the URL, which may contain a password.
                 raise ConfigurationError(
                     "RedisLimiter: the URL must start with redis://, rediss:// or unix://, for instance"
                     " redis://localhost:6379/0."
@@ -92,7 +92,7 @@ class RedisConnection:
         self._turns = Gate(_AT_ONCE)
         self._worked = False
         self.generation = 0
-        """Counts the times that connections were dropped. What failed on earlier connections says nothing of these."""
+        """Counts how often connections were dropped. Failures on earlier connections are irrelevant to the current ones."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -100,7 +100,7 @@ class RedisConnection:
         return self._loop
 
     def enter_loop(self) -> bool:
-        """Make ready for use in the running event loop. Tells whether it is another one than last time."""
+        """Prepare for use in the running event loop. Returns whether it is a different one than last time."""
         loop = asyncio.get_running_loop()
         if self._loop is loop:
             return False
@@ -127,12 +127,12 @@ class RedisConnection:
             from redis.asyncio.retry import Retry  # noqa: PLC0415 - the extra `redis`
             from redis.backoff import NoBackoff  # noqa: PLC0415 - the extra `redis`
 
-            # A command that fails means that Redis is away: the call must not wait while redis-py tries again.
+            # A command that fails means that Redis is unavailable: the call must not wait while redis-py retries.
             options["retry"] = Retry(NoBackoff(), 0)
         return self._class.from_url(url, **options)
 
     async def run(self, script: Script, keys: list[str], arguments: list[Any]) -> Any:
-        """The script's reply. Raises `RedisUnavailableError`, or `ConfigurationError` where Redis has refused us from the start."""
+        """The script's reply. Raises `RedisUnavailableError`, or `ConfigurationError` if Redis has refused access from the start."""
         async with self._turns:
             generation, client = self.generation, self._client
             try:
@@ -143,7 +143,7 @@ class RedisConnection:
                         reply = await client.eval(script.text, len(keys), *keys, *arguments)
             except Exception as error:
                 if _thrown_away(error):
-                    # The coroutine is garbage, and redis-py missed its loop on the way out.
+                    # The coroutine is being collected, and redis-py lacked its loop on the way out.
                     raise GeneratorExit from None
                 if not isinstance(
                     error, (self._errors.RedisError, self._errors.RedisClusterException, OSError, TimeoutError)
@@ -156,10 +156,10 @@ class RedisConnection:
             else:
                 self._worked = True
                 return reply
-        raise failure  # outside of the handler: the frames of redis-py hold the password
+        raise failure  # outside of the handler: the frames of redis-py contain the password
 
     def _mistake(self, error: BaseException) -> ConfigurationError | None:
-        """What is wrong with the configuration, where that is what the error says."""
+        """What is wrong with the configuration, if that is what the error says."""
         text = str(error)
         if isinstance(error, self._errors.NoPermissionError) or "NOPERM" in text or "can't run this command" in text:
             return ConfigurationError(
@@ -178,16 +178,16 @@ class RedisConnection:
         return None
 
     async def renew(self) -> None:
-        """Drop all connections: they may lead to a server that is no longer the one to write to."""
+        """Drop all connections: they may lead to a server that is no longer the primary."""
         self.generation += 1
         if self._url is not None:
             old, self._client = self._client, self._open(self._url)
             await self._close_quietly(old.aclose())
-        elif not self._cluster:  # a cluster client finds out by itself who is the primary
+        elif not self._cluster:  # a cluster client finds the primary by itself
             await self._close_quietly(self._client.connection_pool.disconnect(inuse_connections=False))
 
     async def close(self) -> None:
-        """Close the connections that are our own. The next use opens new ones."""
+        """Close our own connections. The next use opens new ones."""
         if self._url is not None and self._client is not None:
             client, self._client, self._loop = self._client, None, None
             await self._close_quietly(client.aclose())
@@ -199,7 +199,7 @@ class RedisConnection:
 
 
 def _thrown_away(error: BaseException) -> bool:
-    """Whether the error came up while a coroutine was closed."""
+    """Whether the error occurred while a coroutine was being closed."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, GeneratorExit):
         cause = cause.__context__

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Settling(Protocol):
-    """What a permit tells of its fate: the scheduler that gave it."""
+    """What a permit reports its outcome to: the scheduler that issued it."""
 
     def answered(self, permit: LocalPermit, status: int, headers: Mapping[str, str]) -> None: ...
     def unsent(self, number: int) -> None: ...
@@ -20,7 +20,7 @@ class Settling(Protocol):
 
 
 class LocalPermit:
-    """Leave to send one request; see `klaviyo_async.limiter.Permit`."""
+    """Permission to send one request; see `klaviyo_async.limiter.Permit`."""
 
     __slots__ = ("_open", "_scheduler", "number", "queue", "seen", "sent", "waited")
 
@@ -33,28 +33,28 @@ class LocalPermit:
         self.number: int = number
         self.sent: float = sent
         self.seen: list[list[int]] = seen
-        """For each bucket, what its windows need to know again when the response has come."""
+        """For each bucket, what its windows need again when the response has arrived."""
         self.waited: float = waited
 
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
-        """A response came: what it took comes back one window later, and its headers are taken in."""
+        """A response was received: its tokens are returned one window later, and its headers are learned from."""
         if self._open:
             self._open = False
             self._scheduler.answered(self, status, headers)
 
     def unsent(self) -> None:
-        """The request never left: what it took comes back at once."""
+        """The request was never sent: its tokens are returned immediately."""
         if self._open:
             self._open = False
             self._scheduler.unsent(self.number)
 
     def lost(self) -> None:
-        """No response was seen: what it took stays spent for `LOST` seconds more than with one."""
+        """No response was received: its tokens stay spent for `LOST` seconds longer than with one."""
         if self._open:
             self._open = False
             self._scheduler.lost(self.number)
 
     def __del__(self) -> None:
-        # Whoever held it is gone, with an event loop that was closed or dropped for instance.
+        # Its holder is gone, for instance with an event loop that was closed or dropped.
         if self._open:
             self._scheduler.dropped(self.number)

@@ -1,9 +1,9 @@
-"""Where the boundaries of the server's fixed windows lie, as far as evidence goes.
+"""Where the boundaries of the server's fixed windows are, as far as evidence shows.
 
 The server's windows of length w are ``[b + k w, b + (k + 1) w)`` for all integers k. A `Phase` holds an interval that
-contains one boundary, in our own clock; every piece of evidence is such an interval, true whatever the latency was, and the
-knowledge is the intersection of all of them. Evidence that doesn't fit what is known proves that one of the two is wrong (the
-server's clock was set, the windows are not what we think): then all is forgotten, and learning pauses, longer each time.
+contains one boundary, in our own clock. Every piece of evidence is such an interval, valid for any latency, and what is known
+is the intersection of all of them. Contradictory evidence proves that one of the two is wrong (the server's clock was set, or the
+windows are not what we think): everything is then discarded, and learning pauses, longer each time.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from math import floor
 DRIFT = 5e-4
 """Seconds per second by which the server's clock may run faster or slower than ours (NTP slews by at most this much)."""
 SKEW = 0.05
-"""Seconds by which the clocks of the server's machines may differ: evidence is of one machine, the next request of another."""
+"""Seconds by which the clocks of the server's machines may differ: evidence is from one machine, the next request goes to another."""
 _WORTH = 0.005
-"""Seconds by which evidence must narrow down what is known to be taken in: else each would, by undoing the drift of the last second."""
+"""Seconds by which evidence must narrow the interval to be used: otherwise each would, by undoing the drift of the last second."""
 _LONGEST_PAUSE = 3600.0
 
 
 class Phase:
-    """The interval in which a boundary of the windows of one length lies, or None while nothing useful is known."""
+    """The interval that contains a boundary of the windows of one length, or None while nothing useful is known."""
 
     __slots__ = ("_between", "_early", "_late", "_next", "_pause", "_resume", "known", "seconds")
 
@@ -32,7 +32,7 @@ class Phase:
         self._pause = 2.0 * seconds
         self._resume = float("-inf")
         self._between = (0.0, 0.0)
-        """For moments from the first up to the second of these, `_next` is what `boundary_after` gave."""
+        """For times from the first up to the second of these, `_next` is the result of `boundary_after`."""
         self._next = 0.0
 
     @property
@@ -41,12 +41,12 @@ class Phase:
         return self._late - self._early + 2 * SKEW
 
     def learn(self, early: float, late: float, now: float) -> bool:
-        """A boundary lies in ``[early, late]`` (our clock). Gives whether that changed what is known.
+        """A boundary is in ``[early, late]`` (our clock). Returns whether that changed what is known.
 
         `now` is for the pause after a contradiction.
         """
         if late - early + 2 * SKEW >= self.seconds or now < self._resume:
-            return False  # true of every phase, or learning pauses
+            return False  # true for every phase, or learning is paused
         if not self.known:
             self._set(early, late)
             return True
@@ -57,18 +57,18 @@ class Phase:
             and early <= known_late
             and known_early <= late
         ):
-            return False  # most evidence by far: it says no more than is known
+            return False  # the vast majority of evidence: it adds nothing
         moved = [self._moved(nearest + by) for by in (-1, 0, 1)]
         common = [(max(old[0], early), min(old[1], late)) for old in moved if max(old[0], early) <= min(old[1], late)]
         if len(common) == 1:
             self._set(*common[0])
         elif common:
-            # Two wide intervals can meet twice around the circle; then only the shorter of them is kept, as it is.
+            # Two wide intervals can overlap twice around the circle; then only the shorter of them is kept, unchanged.
             if late - early >= known_late - known_early:
                 return False
             self._set(early, late)
         elif (gap := max(known_early, early) - min(known_late, late)) <= SKEW:
-            # Two machines whose clocks differ as much as we allow for: the boundary is between the two, give or take.
+            # Two machines whose clocks differ as much as we allow for: the boundary is between the two, approximately.
             self._set(max(known_early, early) - gap, max(known_early, early))
         else:
             self.forget(now)
@@ -79,13 +79,13 @@ class Phase:
         self._between = (0.0, 0.0)
 
     def forget(self, now: float) -> None:
-        """Drop what is known, and learn nothing for a while: something about it was wrong."""
+        """Discard what is known, and learn nothing for a while: something about it was wrong."""
         self.known = False
         self._resume = now + self._pause
         self._pause = min(self._pause * 2, max(_LONGEST_PAUSE, 2.0 * self.seconds))
 
     def restart(self) -> None:
-        """Drop what is known because our own clock stood still (the machine slept)."""
+        """Discard what is known because our own clock stood still (the machine slept)."""
         self.known = False
 
     def boundary_after(self, moment: float) -> float:
@@ -104,7 +104,7 @@ class Phase:
             windows += 1
 
     def _moved(self, windows: int) -> tuple[float, float]:
-        """The interval of the boundary that many windows on, wider by what the clocks may have drifted."""
+        """The interval of the boundary that many windows later, widened by the possible clock drift."""
         shift = windows * self.seconds
         drift = abs(shift) * DRIFT
         return self._early + shift - drift, self._late + shift + drift

@@ -1,4 +1,4 @@
-"""Calls that wait, and the queue they wait in."""
+"""Waiting calls, and the queues they wait in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INTERACTIVE, BULK = 0, 1
 
 
 class Waiter:
-    """A call that waits."""
+    """A waiting call."""
 
     __slots__ = ("deadline", "failure", "future", "lane", "loop", "number", "permit", "queue", "since")
 
@@ -24,7 +24,7 @@ class Waiter:
         self.queue: Queue = queue
         self.lane: int = lane
         self.number: int = number
-        """Place in the order of arrival, over all queues."""
+        """Position in the order of arrival, across all queues."""
         self.since: float = now
         self.deadline: float | None = deadline
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
@@ -34,12 +34,12 @@ class Waiter:
 
     @property
     def waiting(self) -> bool:
-        """Whether its fate is still open."""
+        """Whether it is still undecided."""
         return self.permit is None and self.failure is None and not self.future.done()
 
 
 class Queue:
-    """The calls of an account that need the same buckets, first come first served in each of two lanes."""
+    """The calls of an account that need the same buckets, first come, first served in each of two lanes."""
 
     __slots__ = ("__weakref__", "buckets", "dropped", "key", "lanes", "name", "tuned")
 
@@ -50,29 +50,29 @@ class Queue:
         self.buckets: tuple[Bucket, ...] = buckets
         """The operation's own bucket first, then those of its parameters."""
         self.dropped: bool = False
-        """Whether the scheduler has forgotten it, and buckets of it, for being idle."""
+        """Whether the scheduler has discarded it, and buckets of it, because it was idle."""
         self.tuned: set[object] = set()
-        """The marks of those limiters whose overrides the buckets have."""
+        """The marks of the limiters whose overrides the buckets have."""
         self.lanes: tuple[OrderedDict[int, Waiter], OrderedDict[int, Waiter]] = (OrderedDict(), OrderedDict())
 
     @property
     def length(self) -> int:
-        """How many calls wait in it."""
+        """Number of calls waiting in it."""
         return len(self.lanes[INTERACTIVE]) + len(self.lanes[BULK])
 
     def first(self, lane: int) -> Waiter | None:
-        """Who came first in that lane."""
+        """The first call in that lane."""
         return next(iter(self.lanes[lane].values()), None)
 
     def add(self, waiter: Waiter) -> None:
-        """Let a waiter wait, here and at every bucket it needs."""
+        """Add a waiter, here and at every bucket it needs."""
         self.lanes[waiter.lane][waiter.number] = waiter
         for bucket in self.buckets:
             bucket.queues[self] = None
             bucket.waiting[waiter.lane] += 1
 
     def remove(self, waiter: Waiter) -> None:
-        """Take a waiter out again."""
+        """Remove a waiter."""
         del self.lanes[waiter.lane][waiter.number]
         for bucket in self.buckets:
             bucket.waiting[waiter.lane] -= 1

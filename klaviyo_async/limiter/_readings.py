@@ -1,4 +1,4 @@
-"""What a response's headers say of the limits, read defensively: what can't be understood says nothing."""
+"""What a response's headers say about the limits, parsed defensively: what can't be understood is ignored."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ if TYPE_CHECKING:
 
 DAY = 86400
 _LONGEST = 200
-"""Characters of a header that is read."""
+"""Maximum length of a header that is parsed."""
 
 
 @frozen(eq=False)
 class Policy:
-    """``RateLimit-Limit: "75, 75;w=1, 750;w=60"``: the limit that is reported on, then every limit with its window."""
+    """``RateLimit-Limit: "75, 75;w=1, 750;w=60"``: the limit that is reported on, then all limits with their windows."""
 
     reported: int | None
-    """The first number: the limit that `RateLimit-Remaining` and `RateLimit-Reset` are about."""
+    """The first number: the limit that `RateLimit-Remaining` and `RateLimit-Reset` refer to."""
     counts: tuple[tuple[int, int], ...]
     """(window in seconds, requests) of each limit that applies."""
     daily: int | None
-    """The limit for a day, where there is one."""
+    """The daily limit, if there is one."""
 
 
-@define  # not frozen: made for each response, and that would take twice as long
+@define  # not frozen: one is created per response, and that would take twice as long
 class Reading:
-    """One window's state at the moment when the server counted the request."""
+    """One window's state at the time when the server counted the request."""
 
     seconds: int
     """Length of the window."""
     count: int
-    """Its limit, as the server has it."""
+    """Its limit, according to the server."""
     remaining: int | None
     reset: float | None
-    """Seconds until the window ends, rounded in a way we don't know: true within 1 either way."""
+    """Seconds until the window ends, rounded in an unknown way: accurate within 1 either way."""
 
 
 def read(headers: Mapping[str, str]) -> tuple[Policy, tuple[Reading, ...]] | None:
-    """The policy that the headers name and what they say of its windows; None where they name none."""
-    # No helper for these: called for each response, they would be a third of what it costs to learn from one.
+    """The policy in the headers and what they say about its windows; None if they have none."""
+    # No helper functions for these: called for each response, they would be a third of the cost of learning from it.
     get = headers.get
     limit = get("RateLimit-Limit") or get("ratelimit-limit")
     if limit is None or len(limit) > _LONGEST:
@@ -53,7 +53,7 @@ def read(headers: Mapping[str, str]) -> tuple[Policy, tuple[Reading, ...]] | Non
         return None
     remaining = _count(get("RateLimit-Remaining") or get("ratelimit-remaining"))
     if policy.daily is None and len(windows) == 1 and remaining is not None and remaining <= windows[0][1]:
-        # Nearly every response: half of what the general way takes.
+        # Nearly every response: half the cost of the general path.
         seconds, count = windows[0]
         return policy, (Reading(seconds, count, remaining, reset),)
     found: list[Reading] = []
@@ -71,7 +71,7 @@ def read(headers: Mapping[str, str]) -> tuple[Policy, tuple[Reading, ...]] | Non
 
 @lru_cache(maxsize=256)
 def parse_policy(text: str) -> Policy | None:
-    """The policy in a `RateLimit-Limit` header; None where it has no limit with a window."""
+    """The policy in a `RateLimit-Limit` header; None if it has no limit with a window."""
     reported: int | None = None
     counts: dict[int, int] = {}
     for number, item in enumerate(text.split(",")):
@@ -91,9 +91,9 @@ def parse_policy(text: str) -> Policy | None:
 
 @lru_cache(maxsize=4096)
 def _reported(limit: str, reset_text: str | None) -> tuple[Policy | None, float | None, tuple[tuple[int, int], ...]]:
-    """The policy, the seconds that `RateLimit-Reset` tells, and the windows (seconds, count) that both can be about.
+    """The policy, the seconds in `RateLimit-Reset`, and the windows (seconds, count) that both may refer to.
 
-    Remembered, because responses repeat themselves: but for `remaining`, which a busy account seldom has twice.
+    Cached, because responses repeat themselves, except for `remaining`, which rarely repeats on a busy account.
     """
     policy = parse_policy(limit)
     reset = _seconds(reset_text)
@@ -111,9 +111,9 @@ def _reported(limit: str, reset_text: str | None) -> tuple[Policy | None, float 
 
 
 def find(headers: Mapping[str, str], name: str, lower: str) -> str | None:
-    """A header's value; for plain mappings under its name in lower case as well."""
+    """A header's value; for plain mappings also under its lower-case name."""
     value = headers.get(name) or headers.get(lower)
-    # What is longer than any of these headers isn't worth reading, and would fill the memory for what was read.
+    # Anything longer than these headers isn't worth parsing, and would fill the cache.
     return value if value is None or len(value) <= _LONGEST else None
 
 

@@ -1,14 +1,13 @@
-"""Gives permits: at once where there is room, else to the calls that wait, in turn, as tokens come back.
+"""Issues permits: immediately if there is room, otherwise to waiting calls in turn, as tokens are returned.
 
-Calls that need the same buckets wait in one `Queue`; whose turn it is, `_turns` decides. A call costs O(1) to queue, to leave and to
-be let through, and O(log n) in the one heap of due times where it has a `max_wait`; a token that comes back wakes just the call that
-gets it. The state is guarded by one lock, so event loops in several threads may share it; each loop with someone waiting has one
-timer.
+Calls that need the same buckets wait in one `Queue`; `_turns` decides whose turn it is. A call costs O(1) to queue, to leave and to
+be released, and O(log n) in the single heap of due times if it has a `max_wait`; a returned token wakes only the call that gets it.
+The state is guarded by one lock, so event loops in several threads can share it; each loop with waiting calls has one timer.
 
-Event loops end in many ways: closed with calls pending, left by an exception, dropped with their thread. What a call held comes back
-all the same. A permit that is garbage-collected settles itself as lost; one whose loop doesn't run any more, or that is older than any
-request gets, is settled as lost before anybody has to wait for it; and calls that wait in a loop that doesn't run are passed over
-until it does.
+Event loops end in many ways: closed with calls pending, left by an exception, dropped with their thread. What a call held is
+returned in all cases. A permit that is garbage-collected settles itself as lost; one whose loop isn't running any more, or that is
+older than any request can be, is settled as lost before any call has to wait for it; and calls that wait in a loop that isn't running
+are skipped until it is.
 """
 
 from __future__ import annotations
@@ -46,21 +45,21 @@ if TYPE_CHECKING:
 LONG = 120.0
 """Waits for a window longer than this many seconds (the daily one) raise instead, unless `max_wait` allows them."""
 LOST = 5.0
-"""Seconds after a request is called lost in which the server may still count it: bytes under way, or queued before it."""
+"""Seconds after a request is declared lost in which the server may still count it: bytes in transit, or queued before it."""
 OLDEST = 600.0
-"""Seconds after which a request that nothing was heard of is called lost."""
+"""Seconds without news after which a request is declared lost."""
 NOTICED = 2.0
-"""Seconds of a wait from which on it is logged."""
+"""Waits longer than this many seconds are logged."""
 _RECLAIM = 1.0
-"""Seconds between two looks for permits that nobody can settle, while somebody waits."""
+"""Seconds between two checks for permits that nobody can settle, while calls are waiting."""
 _RECHECK = 0.25
-"""Seconds between two looks at tokens that are held for others."""
+"""Seconds between two checks of tokens that are held back for others."""
 _SWEEP = 1.0
-"""Seconds between two looks for idle buckets."""
+"""Seconds between two checks for idle buckets."""
 _SWEPT = 256
-"""Buckets looked at each time."""
+"""Buckets checked each time."""
 _GRAIN = 1e-6
-"""Seconds added to each timer: fired a rounding error too early, it would find nothing due, and come again at once."""
+"""Seconds added to each timer: fired too early by a rounding error, it would find nothing due, and fire again immediately."""
 _SLEPT = 0.5
 """Seconds by which the time of day may run ahead of our clock before we conclude that the machine slept."""
 
@@ -70,11 +69,11 @@ _schedulers: weakref.WeakSet[Scheduler] = weakref.WeakSet()
 
 
 _InFlight: TypeAlias = tuple[Queue, float, asyncio.AbstractEventLoop | None]
-"""A request that nothing was heard of yet: its queue, when it was sent, and the loop it was sent from."""
+"""A request without an outcome yet: its queue, when it was sent, and the loop it was sent from."""
 
 
 class _Loop:
-    """An event loop in which someone waits, and its one timer."""
+    """An event loop with waiting calls, and its one timer."""
 
     __slots__ = ("handle", "parked", "waiters", "when")
 
@@ -83,13 +82,13 @@ class _Loop:
         self.when: float | None = None
         self.waiters: dict[int, Waiter] = {}
         self.parked = False
-        """Whether its waiters were taken out of their queues, because the loop doesn't run."""
+        """Whether its waiters were removed from their queues because the loop isn't running."""
 
 
 class Scheduler:
     """All buckets and queues that belong together: those of a process, or those of one test.
 
-    `alone`: requests that responses tell of and that aren't of this scheduler are taken to be foreign. With `RedisLimiter` they are
+    `alone`: requests that show up in responses but aren't from this scheduler are considered foreign. With `RedisLimiter` they are
     not: other processes sent them, and Redis counts them.
     """
 
@@ -104,7 +103,7 @@ class Scheduler:
         self._in_flight: dict[int, _InFlight] = {}
         """By the permit's number; in the order of sending."""
         self._deferred: deque[tuple[Callable[[int, float], None], int]] = deque()
-        """What was settled where the lock could not be taken: by finalisers, which run anywhere."""
+        """What was settled while the lock could not be taken: by finalisers, which run anywhere."""
         self._wakes: list[tuple[float, int, Bucket | Waiter]] = []
         self._loops: dict[asyncio.AbstractEventLoop, _Loop] = {}
         self._offset = 0.0 if self._own_clock else time.time() - time.monotonic()
@@ -115,7 +114,7 @@ class Scheduler:
         _schedulers.add(self)
 
     def after_fork(self) -> None:
-        """In the child: who waited, waits in the parent; what was in flight gets its response there, and stays spent here."""
+        """In the child process: waiting calls stay in the parent; requests in flight get their responses there, and stay spent here."""
         self._lock = threading.Lock()
         self._loops = {}
         self._wakes = []
@@ -133,10 +132,10 @@ class Scheduler:
                 bucket.spend(now + LOST)
 
     def _start(self) -> float:
-        """The time, at the start of whatever is done under the lock, once what was left undone is done."""
+        """The time, at the start of an operation under the lock, after deferred work has been done."""
         now = self._clock()
         if not self._own_clock and abs(time.time() - now - self._offset) > _SLEPT:
-            # The time of day was set, or the machine slept while our clock stood still: the windows moved under us.
+            # The time of day was set, or the machine slept while our clock stood still: the windows have moved.
             self._offset = time.time() - now
             for bucket in self._buckets.values():
                 for window in bucket.windows:
@@ -159,7 +158,7 @@ class Scheduler:
         rates: tuple[Rate, ...],
         extra: Iterable[tuple[str, tuple[Rate, ...]]],
     ) -> Queue:
-        """The queue of calls with these buckets; made when first asked for."""
+        """The queue of calls with these buckets; created on first use."""
         with self._lock:
             queue = self.queues.get(key)
             if queue is None:
@@ -176,7 +175,7 @@ class Scheduler:
         return self._buckets.get(key) or Bucket(key, rates, now, share=self._share)
 
     def _adopt(self, queue: Queue) -> None:
-        """Take a queue in, new or dropped before, with those buckets that took the place of its own."""
+        """Register a queue, new or previously dropped, with any buckets that have replaced its own."""
         buckets = []
         for own in queue.buckets:
             bucket = self._buckets.get(own.key)
@@ -190,7 +189,7 @@ class Scheduler:
         self.queues[queue.key] = queue
 
     def _sweep(self, now: float, number: int) -> None:
-        """Look at some of the buckets, in turn, and forget the idle ones: a process may serve thousands of accounts."""
+        """Check some of the buckets, in turn, and discard the idle ones: a process may serve thousands of accounts."""
         for _ in range(min(number, len(self._sweeping))):
             bucket = self._sweeping.popleft()
             if not bucket.idle(now):
@@ -206,7 +205,7 @@ class Scheduler:
             bucket.used_by.clear()
 
     def retune(self, queue: Queue, rates: tuple[Rate, ...]) -> None:
-        """Give the operation's own bucket other rates, windows by their length; what is spent stays spent."""
+        """Switch the operation's own bucket to other rates, windows by their length; what is spent stays spent."""
         with self._lock:
             now = self._start()
             queue.buckets[0].retune(rates, self._share, now)
@@ -214,7 +213,7 @@ class Scheduler:
             self._arm()
 
     def set_share(self, share: float) -> None:
-        """From now on only that part of every rate is ours."""
+        """From now on, only this fraction of every rate is ours."""
         with self._lock:
             if share != self._share:
                 now = self._start()
@@ -226,7 +225,7 @@ class Scheduler:
                 self._arm()
 
     def see_others(self, queue: Queue, numbers: Iterable[tuple[str, int, int]]) -> None:
-        """Others were seen to have taken so many: (bucket, window in seconds, requests), as a total, not in addition."""
+        """Others were detected to have taken this many: (bucket, window in seconds, requests), as a total, not in addition."""
         with self._lock:
             now = self._start()
             by_name = {bucket.name: bucket for bucket in queue.buckets}
@@ -238,7 +237,7 @@ class Scheduler:
     # -- getting a permit ----------------------------------------------------------------------------------------------------
 
     def take(self, queue: Queue) -> Permit | None:
-        """A permit, where one is to be had at once and nobody waits for it."""
+        """A permit, if one is available immediately and nobody is waiting for it."""
         with self._lock:
             return self._take(queue, self._start())
 
@@ -276,7 +275,7 @@ class Scheduler:
         try:
             await waiter.future
         except GeneratorExit:
-            # Garbage collection may close a coroutine anywhere, also while this thread has the lock.
+            # Garbage collection may close a coroutine anywhere, even while this thread holds the lock.
             if waiter.permit is None:
                 self._defer(self._quit, waiter.number)
             raise
@@ -312,7 +311,7 @@ class Scheduler:
         return waiter
 
     def _refuse_long_waits(self, queue: Queue, lane: int, now: float, max_wait: float | None) -> None:
-        """Raise `RateLimitWait` for a call that would wait too long behind all those before it."""
+        """Raise `RateLimitWait` for a call that would wait too long behind all those ahead of it."""
         for bucket in queue.buckets:
             place = 1 + _before(bucket, lane)
             if max_wait is None:
@@ -325,13 +324,13 @@ class Scheduler:
                     raise RateLimitWait(seconds=seconds, operation=queue.name)
 
     def _notice(self, waiter: Waiter, now: float) -> tuple[object, ...] | None:
-        """What to log of a wait that will be long: how long, and why."""
+        """What to log about a wait that will be long: how long, and why."""
         reasons = [bucket.reason(_before(bucket, waiter.lane), now) for bucket in waiter.queue.buckets]
         seconds, reason = max(reasons, key=lambda item: item[0])
         return None if seconds <= NOTICED else ("%s waits %.0f s: %s", waiter.queue.name, seconds, reason)
 
     def _leave(self, waiter: Waiter) -> None:
-        """The call was cancelled: its place, or its permit, goes to the next."""
+        """The call was cancelled: its place, or its permit, goes to the next one."""
         with self._lock:
             permit = waiter.permit
             if permit is None:
@@ -358,7 +357,7 @@ class Scheduler:
         if not loop.parked:
             waiter.queue.remove(waiter)
         if not loop.waiters:
-            # An idle loop keeps no timer of ours: it can be closed, and forgotten.
+            # An idle loop keeps no timer of ours: it can be closed and garbage-collected.
             del self._loops[waiter.loop]
             if loop.handle is not None and waiter.loop is _running():
                 loop.handle.cancel()
@@ -400,12 +399,12 @@ class Scheduler:
         self._settle(self._lose, number)
 
     def dropped(self, number: int) -> None:
-        """A permit was garbage-collected before its fate was known."""
+        """A permit was garbage-collected before its outcome was known."""
         self._defer(self._lose, number)
 
     def _settle(self, settle: Callable[[int, float], None], number: int) -> None:
         if not self._lock.acquire(blocking=False):
-            # Another thread has it; or this one, if a coroutine is closed by garbage collection right here.
+            # Another thread has it; or this one, if a coroutine is closed by garbage collection at this very point.
             self._defer(settle, number)
             return
         try:
@@ -415,7 +414,7 @@ class Scheduler:
             self._lock.release()
 
     def _defer(self, settle: Callable[[int, float], None], number: int) -> None:
-        """Have it done by whoever comes next; may be called anywhere, the lock held or not."""
+        """Leave it to whoever comes next; can be called anywhere, with or without the lock."""
         self._deferred.append((settle, number))
         for loop in tuple(self._loops):
             with contextlib.suppress(RuntimeError):  # closed
@@ -438,7 +437,7 @@ class Scheduler:
             self._pump(buckets, now)
 
     def _reclaim(self, now: float) -> None:
-        """Settle what nobody can settle: requests of loops that don't run any more, and those that are too old."""
+        """Settle what nobody can settle: requests of loops that aren't running any more, and those that are too old."""
         if now < self._reclaim_at:
             return
         self._reclaim_at = now + _RECLAIM
@@ -460,7 +459,7 @@ class Scheduler:
                 bucket.learn(reading, permit.sent, now, seen, alone=self._alone)
 
     def _fail_long_waits(self, bucket: Bucket, now: float) -> None:
-        """Tell those who wait without a `max_wait` where the wait has become too long for that: the last ones first."""
+        """Raise in calls without a `max_wait` whose wait has become too long for that, the last ones first."""
         waiting = sum(bucket.waiting)
         if bucket.too_long(waiting, now) is None:
             return
@@ -490,7 +489,7 @@ class Scheduler:
     # -- who goes next -------------------------------------------------------------------------------------------------------
 
     def _pump(self, buckets: Iterable[Bucket], now: float) -> None:
-        """Let through whoever these buckets have room for, and note when to look at them again."""
+        """Release the calls that these buckets have room for, and note when to check them again."""
         for bucket in buckets:
             held = False
             while bucket.queues and bucket.room(now) > 0:
@@ -522,13 +521,13 @@ class Scheduler:
         if waiter.loop is _running():
             _finish(waiter.future)
         else:
-            with contextlib.suppress(RuntimeError):  # closed in this moment: nobody is there to be told
+            with contextlib.suppress(RuntimeError):  # closed at this moment: there is nobody to notify
                 waiter.loop.call_soon_threadsafe(_finish, waiter.future)
 
     # -- event loops ---------------------------------------------------------------------------------------------------------
 
     def _park(self, key: asyncio.AbstractEventLoop) -> None:
-        """The loop doesn't run: take its waiters out of their queues until it does."""
+        """The loop isn't running: remove its waiters from their queues until it is."""
         loop = self._loops[key]
         loop.parked = True
         for waiter in loop.waiters.values():
@@ -539,7 +538,7 @@ class Scheduler:
             del self._loops[key]
 
     def _unpark(self, loop: _Loop) -> None:
-        """The loop runs again: its waiters queue once more."""
+        """The loop is running again: its waiters queue once more."""
         loop.parked = False
         waiters = list(loop.waiters.values())
         loop.waiters.clear()
@@ -552,7 +551,7 @@ class Scheduler:
         if bucket.room(now) < 1:
             due = bucket.next_change(now)
             if bucket.in_flight:
-                # It may be that nobody can settle what is in flight.
+                # Perhaps nobody can settle what is in flight.
                 due = now + _RECLAIM if due is None else min(due, now + _RECLAIM)
         else:
             due = now + _RECHECK if held else None
@@ -563,7 +562,7 @@ class Scheduler:
             heappush(self._wakes, (due, -1 - bucket.number, bucket))
 
     def _arm(self) -> None:
-        """See to it that every loop in which someone waits looks again when the next thing is due."""
+        """Make sure that every loop with waiting calls checks again when the next thing is due."""
         wakes = self._wakes
         while wakes and not _pending(wakes[0]):
             heappop(wakes)
@@ -573,14 +572,14 @@ class Scheduler:
         running = _running()
         for key, loop in list(self._loops.items()):
             if loop.when is not None and loop.when <= when:
-                continue  # it looks in time; where it is too early, it looks again
+                continue  # it checks in time; if that is too early, it checks again
             if key is running:
                 self._set_timer(key, loop, when)
             else:
                 try:
                     key.call_soon_threadsafe(self._set_timer_from_outside, key)
                     loop.when = when
-                except RuntimeError:  # closed, with calls that waited in it
+                except RuntimeError:  # closed, with calls waiting in it
                     if not loop.parked:
                         self._park(key)
 
@@ -655,12 +654,12 @@ class Scheduler:
 
 
 def _before(bucket: Bucket, lane: int) -> int:
-    """How many who wait for the bucket go before one who comes now."""
+    """How many of the calls waiting for the bucket go before a new one."""
     return bucket.waiting[INTERACTIVE] + (bucket.waiting[BULK] if lane == BULK else 0)
 
 
 def _refusal(bucket: Bucket, place: int, now: float, operation: str) -> RateLimitWait | None:
-    """The error for a call without a `max_wait` that is so far back in line, where that means to wait too long."""
+    """The error for a call without a `max_wait` that is so far back in the queue that it would wait too long."""
     found = bucket.too_long(place, now)
     if found is None:
         return None
@@ -674,7 +673,7 @@ def _refusal(bucket: Bucket, place: int, now: float, operation: str) -> RateLimi
 
 
 def _subject(buckets: tuple[Bucket, ...], policy: Policy) -> Bucket | None:
-    """Which of a request's buckets a policy is about; None where it fits several, or none."""
+    """Which of a request's buckets a policy refers to; None if it fits several, or none."""
     told = dict(policy.counts)
     fitting = [
         bucket
@@ -686,7 +685,7 @@ def _subject(buckets: tuple[Bucket, ...], policy: Policy) -> Bucket | None:
 
 
 def _pending(entry: tuple[float, int, Bucket | Waiter]) -> bool:
-    """Whether a heap entry still stands: later changes leave old ones behind."""
+    """Whether a heap entry is still valid: later changes leave old ones behind."""
     when, _, what = entry
     return what.wake == when if isinstance(what, Bucket) else what.waiting
 

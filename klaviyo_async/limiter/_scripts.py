@@ -1,18 +1,18 @@
-"""The Lua scripts that run inside Redis, and the keys that they work on.
+"""The Lua scripts that run inside Redis, and the keys they use.
 
 An account has these keys, all with the account's digest as their hash tag, so that they share a slot:
 
 - a sorted set for each window of each bucket: a member for each request that Klaviyo may still count there, scored with the time (in
-  microseconds of the server's clock) at which its token comes back, and a guard that is never due. It is the rule of `_window`
-  with Redis's clock as the only clock: a request is entered before it is sent, with a short lease that its process renews, and
-  re-scored when its response has come. The lease of a process that died runs out.
+  microseconds of the server's clock) at which its token is returned, and a guard that is never due. It is the rule of `_window`
+  with Redis's clock as the only clock: a request is recorded before it is sent, with a short lease that its process renews, and
+  re-scored when its response has arrived. The lease of a process that died expires.
 - a sorted set of the limiters that take part, scored with the time at which they are no longer counted.
 - a hash, the state: its epoch, the time of the last script, until when each window's set must exist, how many requests it had (and
   had when it was lost, and when that was noticed), and the pauses after 429s.
 
-The epoch names a history of the account that is complete. A script that finds that something is gone - the state, a set that must
-exist, ten minutes of the clock - begins a new epoch. Each limiter sends the epoch it knows with every script; where that is no
-longer the epoch, nothing is done, the whole state is the reply, and the limiter enters again what it sent.
+The epoch names a complete history of the account. A script that finds something missing - the state, a set that must exist, ten
+minutes of the clock - begins a new epoch. Each limiter sends the epoch it knows with every script; if that is no longer current,
+nothing is done, the whole state is returned, and the limiter records again what it sent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a `RedisLimiter` knows of an account, and of each queue of calls: its keys, who waits, and what Redis has yet to hear."""
+"""What a `RedisLimiter` knows about an account, and about each queue of calls: its keys, waiting calls, and unreported changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MICRO = 1_000_000
 _SLICES = 8
 IN_FLIGHT = inf
-"""In place of the time by which a request was counted: it has no response yet."""
+"""In place of the time at which a request was counted: it has no response yet."""
 
 
 class SharedAccount:
@@ -41,42 +41,42 @@ class SharedAccount:
         self.limiters: str = limiters_key(prefix, account)
         self.queues: list[SharedQueue] = []
         self.epoch: str = ""
-        """The epoch that our requests are entered in, see `_scripts`; empty where Redis may have forgotten it by now."""
+        """The epoch in which our requests are recorded, see `_scripts`; empty if Redis may have forgotten it by now."""
         self.known_until: float = 0.0
-        """Until when Redis keeps the epoch without hearing from anyone."""
+        """Until when Redis keeps the epoch without hearing from any limiter."""
         self.seen: int = 1
-        """Limiters that asked for something lately, this one included."""
+        """Recently active limiters, including this one."""
         self._seen_at = 0.0
         self.reentering: bool = False
-        """Whether what we sent must be entered again before anything is taken."""
+        """Whether what we sent must be recorded again before any token is taken."""
 
     def note_seen(self, limiters: int, memory: float) -> None:
-        """So many limiters are seen. Fewer than before are believed after a while only: Redis may have lost the others."""
+        """This many limiters are seen. A lower number is only believed after a while: Redis may have lost the others."""
         now = time.monotonic()
         if limiters >= self.seen or now - self._seen_at > memory:
             self.seen, self._seen_at = max(1, limiters), now
 
     def note(self, epoch: str, lifetime: float) -> None:
-        """A script ran: the account is in this epoch, and stays in it for a lifetime at least."""
+        """A script ran: the account is in this epoch, and stays in it for at least one lifetime."""
         self.epoch = epoch
         self.known_until = max(self.known_until, time.monotonic() + lifetime - 1.0)
 
     def known_epoch(self) -> str:
-        """The epoch to send along."""
+        """The epoch to send."""
         if time.monotonic() >= self.known_until:
             self.epoch = ""
         return self.epoch
 
 
 class Reporting(Protocol):
-    """What a permit tells of its fate: the limiter that gave it."""
+    """What a permit reports its outcome to: the limiter that issued it."""
 
     def finish(self, permit: RedisPermit, stays: float | None) -> None: ...
     def refused(self, permit: RedisPermit) -> None: ...
 
 
 class RedisPermit:
-    """Leave to send one request; see `klaviyo_async.limiter.Permit`."""
+    """Permission to send one request; see `klaviyo_async.limiter.Permit`."""
 
     __slots__ = ("__weakref__", "_limiter", "_local", "_open", "granted_at", "id", "noticed", "queue", "waited")
 
@@ -87,13 +87,13 @@ class RedisPermit:
         self.queue: SharedQueue = queue
         self.id: str = name
         self.granted_at: float = 0.0
-        """When Redis granted it; 0 while it did not."""
+        """When Redis granted it; 0 if it has not."""
         self.noticed: bool = False
         """Whether the wait was logged."""
         self.waited: float = 0.0
 
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
-        """A response came."""
+        """A response was received."""
         if self._open:
             self._open = False
             self._local.answered(status, headers)
@@ -102,27 +102,27 @@ class RedisPermit:
             self._limiter.finish(self, 0.0)
 
     def unsent(self) -> None:
-        """The request never left."""
+        """The request was never sent."""
         if self._open:
             self._open = False
             self._local.unsent()
             self._limiter.finish(self, None)
 
     def lost(self) -> None:
-        """No response was seen."""
+        """No response was received."""
         if self._open:
             self._open = False
             self._local.lost()
             self._limiter.finish(self, LOST)
 
     def __del__(self) -> None:
-        # Whoever held it is gone, with an event loop that was closed or dropped for instance. This may run anywhere.
+        # Its holder is gone, for instance with an event loop that was closed or dropped. This may run anywhere.
         if self._open and self.granted_at:
             self.queue.dropped.append((self.id, time.monotonic() + LOST))
 
 
 class Turn:
-    """A call that has its turn in this process, and waits for Redis."""
+    """A call whose turn it is in this process, and that waits for Redis."""
 
     __slots__ = ("bulk", "deadline", "future", "number", "permit")
 
@@ -134,25 +134,25 @@ class Turn:
         self.future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     def end(self, granted: bool) -> bool:
-        """Wake the call. False where it was cancelled meanwhile."""
+        """Wake the call. False if it has been cancelled meanwhile."""
         if self.future.done():
             return False
         self.future.set_result(granted)
         return True
 
     def send_back_elsewhere(self) -> None:
-        """Let the call ask the local scheduler again, should its event loop ever go on."""
+        """Make the call ask the local scheduler again, in case its event loop ever resumes."""
         with contextlib.suppress(RuntimeError):  # closed
             self.future.get_loop().call_soon_threadsafe(self.end, False)
 
     def fail(self, error: Exception) -> None:
-        """Let the call raise the error."""
+        """Make the call raise the error."""
         if not self.future.done():
             self.future.set_exception(error)
 
 
 class SharedQueue:
-    """A queue of the local scheduler, its keys in Redis, and what Redis has yet to hear of it."""
+    """A queue of the local scheduler, its keys in Redis, and what has not been reported to Redis yet."""
 
     __slots__ = (
         "account",
@@ -181,38 +181,38 @@ class SharedQueue:
         self.pauses: list[str] = [pause_field(bucket) for bucket in local.buckets]
         self.longest: float = max(window_span(window.rate.seconds) for _, window in self.pairs())
         self.waiting: tuple[OrderedDict[int, Turn], OrderedDict[int, Turn]] = (OrderedDict(), OrderedDict())
-        """Who waits for Redis: interactive, bulk."""
+        """Calls waiting for Redis: interactive, bulk."""
         self.interactive_run: int = 0
-        """How often in a row interactive calls went first while a bulk call waited here."""
+        """How many interactive calls in a row went first while a bulk call was waiting here."""
         self.in_flight: WeakValueDictionary[str, RedisPermit] = WeakValueDictionary()
-        """Permits that were granted, and whose requests have no response yet. A permit that nobody holds is not renewed."""
+        """Granted permits whose requests have no response yet. A permit without a holder is not renewed."""
         self.counted: deque[tuple[str, float]] = deque()
         """Requests that may still be counted, with the latest time at which they were."""
         self.dropped: deque[tuple[str, float]] = deque()
         """The same for requests whose permit was garbage-collected, until `forget_old` takes them over."""
         self.unreported: dict[str, float | None] = {}
-        """What Redis has yet to hear: the latest time at which a request was counted, `IN_FLIGHT`, or None: never sent."""
+        """Not yet reported to Redis: the latest time at which a request was counted, `IN_FLIGHT`, or None: never sent."""
         self.pause: float = 0.0
-        """Seconds of a pause that Redis has yet to hear of; -1 to end the ones there are."""
+        """Seconds of a pause that has not been reported to Redis yet; -1 to end existing ones."""
         self.used: list[int] = []
-        """Tokens that were taken of each window by all, when Redis was last asked."""
+        """Tokens of each window that all limiters had taken when Redis was last asked."""
         self.used_at: float = 0.0
         self.enter_loop()
 
     def enter_loop(self) -> None:
-        """Forget what belongs to another event loop."""
+        """Discard what belongs to another event loop."""
         self.asking: bool = False
         self.changed: asyncio.Event = asyncio.Event()
         self.lock: Gate = Gate(1)
         for lane in self.waiting:
             for turn in lane.values():
                 turn.permit.unsent()
-                self.unreported[turn.permit.id] = None  # Redis may have granted it, and nobody heard
+                self.unreported[turn.permit.id] = None  # Redis may have granted it without anyone noticing
                 turn.send_back_elsewhere()
             lane.clear()
 
     def forget(self) -> None:
-        """Forget what was sent."""
+        """Discard what was sent."""
         self.unreported.clear()
         self.counted.clear()
         self.dropped.clear()
@@ -224,7 +224,7 @@ class SharedQueue:
     # -- who waits -----------------------------------------------------------------------------------------------------------
 
     def turns(self) -> list[Turn]:
-        """Who waits, in the order in which they go: as the scheduler let them through, interactive before bulk, one in ten bulk."""
+        """Waiting calls in their order: as the scheduler released them, interactive before bulk, one in ten bulk."""
         interactive, bulk = (list(lane.values()) for lane in self.waiting)
         if not (interactive and bulk):
             return interactive or bulk
@@ -238,16 +238,16 @@ class SharedQueue:
             ordered.append(turn)
 
     def slice(self, turns: list[Turn], most: int) -> list[Turn]:
-        """Those to ask for at once: part of the limit where others are seen, so that nobody takes all of it time after time."""
+        """The calls to ask for together: part of the limit if other limiters are seen, so that none takes all of it every time."""
         capacity = min(window.count for _, window in self.pairs())
         return turns[: min(most, -(-capacity // min(self.account.seen, _SLICES)))]
 
     def granted(self, turn: Turn) -> None:
-        """Count for the order of the next ones that this one went."""
+        """Record that this call went, for the order of the following ones."""
         self.interactive_run = 0 if turn.bulk or not self.waiting[1] else self.interactive_run + 1
 
     def send_back(self) -> None:
-        """Let those who wait ask the local scheduler again."""
+        """Make waiting calls ask the local scheduler again."""
         for lane in self.waiting:
             for turn in lane.values():
                 turn.end(False)
@@ -255,19 +255,19 @@ class SharedQueue:
         self.changed.set()
 
     def asked(self) -> None:
-        """Nobody asks Redis any more for those who wait here."""
+        """Nobody asks Redis any more for the calls waiting here."""
         self.asking = False
         self.send_back()
 
     # -- what Redis hears ----------------------------------------------------------------------------------------------------
 
     def remember(self, name: str, counted_by: float) -> None:
-        """A request was counted by then: keep that for as long as it matters, for a Redis that loses its data."""
+        """A request was counted by then: keep that for as long as it matters, in case Redis loses its data."""
         self.counted.append((name, counted_by))
         self.forget_old()
 
     def forget_old(self) -> None:
-        """Drop what Klaviyo no longer counts."""
+        """Discard what Klaviyo no longer counts."""
         while self.dropped:
             name, counted_by = self.dropped.popleft()
             self.counted.append((name, counted_by))
@@ -277,18 +277,18 @@ class SharedQueue:
             self.counted.popleft()
 
     def reenter(self) -> None:
-        """Have everything entered again that may still be counted."""
+        """Have everything recorded again that may still be counted."""
         self.forget_old()
         gone = {name: None for name, counted_by in self.unreported.items() if counted_by is None}
         self.unreported = {**dict(self.counted), **dict.fromkeys(self.in_flight, IN_FLIGHT), **gone}
         self.pause = max(self.pause, *(bucket.frozen_until - time.monotonic() for bucket in self.local.buckets), 0.0)
 
     def note_used(self, used: list[int]) -> None:
-        """Take over how many tokens of each window are taken, by all."""
+        """Record how many tokens of each window all limiters have taken."""
         self.used, self.used_at = used, time.monotonic()
 
     def note_lost(self, state: dict[str, str]) -> None:
-        """Take over how many requests the windows had that Redis lost, see `_scripts`."""
+        """Record how many requests the windows had that Redis lost, see `_scripts`."""
         for place, (key, (_, window)) in enumerate(zip(self.windows, self.pairs(), strict=True)):
             age = int(state["time"]) - int(state.get(f"lost at:{key}", 0))
             if place < len(self.used) and age < micro(window.rate.seconds):
@@ -296,13 +296,13 @@ class SharedQueue:
                 self.used_at = time.monotonic()
 
     def idle(self) -> bool:
-        """Whether a new one would be the same."""
+        """Whether a new one would be equal."""
         self.forget_old()
         busy = self.asking or self.lock.locked() or self.unreported or self.in_flight or self.counted
         return not busy and not any(bucket.queues or bucket.in_flight for bucket in self.local.buckets)
 
     def stays(self, counted_by: float | None, lease: float) -> list[int | str]:
-        """For each window, how long a request stays in it, in microseconds; empty where it must go."""
+        """For each window, how long a request stays in it, in microseconds; empty if it must be removed."""
         now = time.monotonic()
         parts: list[int | str] = []
         for _, window in self.pairs():
@@ -326,7 +326,7 @@ class SharedQueue:
         for _, window in self.pairs():
             span = window_span(window.rate.seconds)
             earliest = min(span, window.phase.boundary_after(now) - now) if window.phase.known else span
-            # The account's limit, also while we keep to a share of it.
+            # The account's limit, even while we use only a share of it.
             parts += [window.count, micro(span), micro(earliest)]
         return parts
 

@@ -1,8 +1,8 @@
-"""The limits that a `RedisLimiter` shares: what it sent, who waits, and what becomes of both when Redis comes and goes.
+"""The limits that a `RedisLimiter` shares: what it sent, what is waiting, and what happens to both when Redis fails and recovers.
 
-A call first gets a permit from a scheduler of this limiter's own, which keeps the order of the calls and counts what we sent; then
-it takes its tokens in Redis, which counts what all sent. While Redis is away the scheduler alone decides, with our share of the
-limits; what is sent meanwhile is entered when Redis is back.
+A call first gets a permit from this limiter's own scheduler, which keeps the order of the calls and counts what we sent; then
+it takes its tokens in Redis, which counts what all limiters sent. While Redis is unavailable the scheduler decides alone, with our
+share of the limits; what is sent meanwhile is recorded when Redis is back.
 """
 
 from __future__ import annotations
@@ -45,35 +45,35 @@ if TYPE_CHECKING:
 _log = logging.getLogger("klaviyo_async")
 
 _LEASE = LOST
-"""Seconds without a sign from a process after which its requests in flight count as sent for the last time."""
+"""Seconds without a sign of life after which a process's requests in flight count as sent for the last time."""
 _RENEWAL = _LEASE / 4
 """Seconds between two renewals of the leases of requests in flight."""
 _PRESENCE = 60.0
 """Seconds without a request after which a limiter is no longer counted when limits are divided."""
 _RETRY = 1.0
-"""Seconds between two attempts to reach Redis while it is away."""
+"""Seconds between two attempts to reach Redis while it is unavailable."""
 _RECOVERY = 3 * _RETRY
-"""Seconds, once Redis is back, until the others have found out and entered what they sent: so long we keep to our share."""
+"""Seconds after Redis is back until the others have noticed and recorded what they sent; until then we use only our share."""
 _POLL = 0.5
-"""Seconds after which those who wait ask again at the latest: a token of another process may have come back unused."""
+"""Seconds after which waiting calls ask again at the latest: another process's token may have been returned unused."""
 _JITTER = 0.002
 _TAKES = 64
 _RECORDS = 200
 _MANY = 1024
-"""Queues from which on idle ones are dropped."""
+"""Number of queues above which idle ones are discarded."""
 _MICRO = 1_000_000
 
 
 class SharedLimits:
-    """The limits of all accounts that one `RedisLimiter` after the other uses, one event loop after the other."""
+    """The limits of all accounts, used by one `RedisLimiter` after another, in one event loop after another."""
 
     def __init__(
         self, connection: RedisConnection, overrides: Mapping[str, Mapping[str, Rate]], processes: int, prefix: str
     ) -> None:
         self.owner: Callable[[], object | None] = _nobody
-        """The limiter that uses them, as long as it is there."""
+        """The limiter that uses them, while it exists."""
         self.away = False
-        """Whether Redis is away, and the limits local."""
+        """Whether Redis is unavailable, and the limits local."""
         self._connection = connection
         self._overrides = overrides
         self._processes = processes
@@ -104,9 +104,9 @@ class SharedLimits:
         deadline: float | None,
         noticed: bool,
     ) -> RedisPermit:
-        """A permit; not a granted one where Redis came, or went away, or the limits passed to another limiter meanwhile.
+        """A permit; not granted if Redis recovered or failed, or the limits passed to another limiter, in the meantime.
 
-        Those waits must begin again: what may be sent now is not what the scheduler let through. `noticed`: the wait was logged.
+        Such a wait must begin again: what may be sent now is not what the scheduler released. `noticed`: the wait was logged.
         """
         self._restore_share()
         queue = self._queue(account, operation, triggered)
@@ -191,7 +191,7 @@ class SharedLimits:
         return queue
 
     def _drop_idle(self) -> None:
-        """Forget the queues that are as good as new: a process that serves thousands of accounts would keep them all."""
+        """Discard queues that are equivalent to new ones: a process that serves thousands of accounts would keep them all."""
         self._queues = {key: queue for key, queue in self._queues.items() if not queue.idle()}
         for account in self._accounts.values():
             account.queues.clear()
@@ -203,7 +203,7 @@ class SharedLimits:
     # -- taking tokens in Redis ----------------------------------------------------------------------------------------------
 
     async def _turn(self, permit: RedisPermit, *, bulk: bool, deadline: float | None) -> bool:
-        """Wait until Redis has room for the request too. False where Redis went away meanwhile."""
+        """Wait until Redis has room for the request too. False if Redis became unavailable meanwhile."""
         queue = permit.queue
         if self.away:
             self._grant(permit)
@@ -215,7 +215,7 @@ class SharedLimits:
             queue.asking = True
             self._spawn(self._ask(queue))
         elif deadline is not None:
-            queue.changed.set()  # it wants to know at once how long it would wait
+            queue.changed.set()  # it needs to know immediately how long it would wait
         try:
             return await turn.future
         finally:
@@ -229,7 +229,7 @@ class SharedLimits:
             self._spawn(self._renew_leases())
 
     async def _ask(self, queue: SharedQueue) -> None:
-        """Let those through who wait for Redis, in order, as many at once as it has room for."""
+        """Release calls waiting for Redis, in order, as many together as it has room for."""
         with at_the_end(queue.asked):
             while not self.away and (turns := queue.turns()):
                 asked = queue.slice(turns, _TAKES)
@@ -251,7 +251,7 @@ class SharedLimits:
                 self._tell_waiting(queue, turns[granted:], forecast)
                 queue.changed.clear()
                 with contextlib.suppress(TimeoutError):
-                    # A little chance decides between processes that wait for the same moment.
+                    # A little randomness decides between processes that wait for the same moment.
                     async with asyncio.timeout(min(forecast.next_in, _POLL) + random.uniform(0, _JITTER)):  # noqa: S311 - no secret
                         await queue.changed.wait()
 
@@ -265,11 +265,11 @@ class SharedLimits:
             self._report_soon(queue)
 
     def _tell_waiting(self, queue: SharedQueue, turns: list[Turn], forecast: Forecast) -> None:
-        """Fail those whose turn comes too late, rather than let them wait for it, and log long waits."""
+        """Fail calls whose turn comes too late instead of letting them wait, and log long waits."""
         now = time.monotonic()
         name = queue.local.name
         for place, turn in enumerate(turns):
-            # Between the first and the last of those asked for, the waits are spread evenly.
+            # Between the first and the last of those requested, the waits are spread evenly.
             wait = forecast.next_in + (forecast.last_in - forecast.next_in) * place / max(1, len(turns) - 1)
             if turn.deadline is not None and now + wait > turn.deadline:
                 turn.fail(RateLimitWait(seconds=wait, operation=name))
@@ -287,7 +287,7 @@ class SharedLimits:
                 _log.info("%s waits %.0f s: %s", name, wait, forecast.reason)
 
     async def _take(self, queue: SharedQueue, turns: list[Turn], waiting: int) -> tuple[int, Forecast]:
-        """Take for as many of them as there is room for: how many that was, and what the others of all that wait are in for."""
+        """Take tokens for as many of them as there is room for. Returns how many, and the forecast for the other waiting calls."""
         account = queue.account
         while True:
             while account.reentering:
@@ -315,7 +315,7 @@ class SharedLimits:
     # -- after the request ---------------------------------------------------------------------------------------------------
 
     def finish(self, permit: RedisPermit, stays: float | None) -> None:
-        """A permit's fate is known. `stays`: seconds from now in which it may still be counted; None: it was never sent."""
+        """A permit's outcome is known. `stays`: seconds from now in which it may still be counted; None: it was never sent."""
         queue = permit.queue
         if queue.in_flight.pop(permit.id, None) is None:
             return  # Redis was never asked, or granted nothing
@@ -326,10 +326,10 @@ class SharedLimits:
             queue.unreported[permit.id] = counted_by
             self._report_soon(queue)
         elif counted_by is None:
-            queue.unreported[permit.id] = None  # all else is entered again when Redis is back
+            queue.unreported[permit.id] = None  # everything else is recorded again when Redis is back
 
     def refused(self, permit: RedisPermit) -> None:
-        """A 429 came: the others must pause too, for as long as the scheduler does."""
+        """A 429 was received: the others must pause too, for as long as the scheduler does."""
         queue = permit.queue
         now = time.monotonic()
         queue.pause = max(queue.pause, *(bucket.frozen_until - now for bucket in queue.local.buckets))
@@ -345,7 +345,7 @@ class SharedLimits:
             self._lose(error, queue)
 
     async def _report(self, queue: SharedQueue, *, always: bool = False) -> None:
-        """Tell Redis what it has yet to hear of the queue. `always`: write something in any case."""
+        """Report to Redis what it doesn't know yet about the queue. `always`: write something in any case."""
         async with queue.lock:
             while queue.unreported or queue.pause or always:
                 always = False
@@ -374,7 +374,7 @@ class SharedLimits:
                     queue.note_used(used)
 
     async def _renew_leases(self) -> None:
-        """As long as requests are in flight, let Redis know that we live."""
+        """While requests are in flight, keep renewing their leases."""
         with at_the_end(self._renewed):
             while True:
                 await asyncio.sleep(_RENEWAL)
@@ -400,7 +400,7 @@ class SharedLimits:
         return max(self._processes, *(account.seen for account in self._accounts.values()), 1)
 
     def _lose(self, error: RedisUnavailableError, queue: SharedQueue) -> None:
-        """Redis is away: go on with our share of the limits, and look for it in the background."""
+        """Redis is unavailable: continue with our share of the limits, and try to reach it in the background."""
         if self.away or error.generation != self._connection.generation:
             return
         self.away = True
@@ -412,7 +412,7 @@ class SharedLimits:
             error.reason,
             parts,
         )
-        # What all have taken is still spent: of that, too, our part is what the others don't look after.
+        # What all limiters have taken is still spent: of that, too, we count the part that the others don't.
         self._see_others(self._queues.values(), parts)
         for account in self._accounts.values():
             account.epoch = ""
@@ -429,7 +429,7 @@ class SharedLimits:
                 await self._return()
             except RedisUnavailableError:
                 continue
-            except ConfigurationError:  # it was never there for us; the next call is told why
+            except ConfigurationError:  # it was never available to us; the next call reports why
                 self.away = False
                 self._scheduler.set_share(1.0)
         self._share_ends = time.monotonic() + _RECOVERY
@@ -437,7 +437,7 @@ class SharedLimits:
         self._restore_share()
 
     async def _return(self) -> None:
-        """Enter what we sent and Redis may have lost, or never heard of. Then the limits are shared again."""
+        """Record what we sent and Redis may have lost or never received. Then the limits are shared again."""
         for queue in list(self._queues.values()):
             queue.reenter()
             await self._report(queue, always=queue is self._noticed_by)
@@ -445,18 +445,18 @@ class SharedLimits:
         self._noticed_by = None
         _log.warning("Redis is back: the rate limits are shared again.")
         for queue in self._queues.values():
-            # Granted, or counted, while the others were entered.
+            # Granted, or counted, while the others were being recorded.
             queue.reenter()
             self._report_soon(queue)
 
     def _restore_share(self) -> None:
-        # The others need a moment to find out that Redis is back, and to enter what they sent meanwhile.
+        # The others need a moment to notice that Redis is back, and to record what they sent meanwhile.
         if self._share_ends is not None and time.monotonic() >= self._share_ends:
             self._share_ends = None
             self._scheduler.set_share(1.0)
 
     def _data_lost(self, account: SharedAccount, epoch: Any, state: list[Any]) -> None:
-        """Redis has lost what it knew of an account: enter again what we sent, and remember what the others did."""
+        """Redis has lost what it knew about an account: record again what we sent, and remember what the others did."""
         account.note(_text(epoch), _PRESENCE)
         account.reentering = True
         if time.monotonic() - self._warned_of_loss > _PRESENCE:
@@ -465,7 +465,7 @@ class SharedLimits:
                 "Redis has lost rate limit data (restarted, flushed, or short of memory): recording again what this process"
                 " sent."
             )
-        # The others enter what they sent when they next ask. Until then it is up to us to count it.
+        # The others record what they sent when they next ask. Until then we have to count it.
         fields = dict(zip(map(_text, state[::2]), map(_text, state[1::2]), strict=True))
         for queue in account.queues:
             queue.note_lost(fields)
@@ -475,7 +475,7 @@ class SharedLimits:
             queue.send_back()
 
     def _see_others(self, queues: Iterable[SharedQueue], parts: int) -> None:
-        """Count what others took in the local scheduler: one part in so many of what was taken, less what is our own."""
+        """Count what others took in the local scheduler: the given fraction of what was taken, less what is our own."""
         at_redis: dict[Bucket, int] = {}
         for queue in self._queues.values():
             for bucket in queue.local.buckets:
@@ -493,7 +493,7 @@ class SharedLimits:
     # -- event loops ---------------------------------------------------------------------------------------------------------
 
     def enter_loop(self) -> None:
-        """Start afresh where the event loop is another one than last time."""
+        """Start afresh if the event loop is a different one than last time."""
         if not self._connection.enter_loop():
             return
         self._tasks = set()
@@ -504,8 +504,8 @@ class SharedLimits:
         for queue in self._queues.values():
             queue.enter_loop()
             for permit in list(queue.in_flight.values()):
-                permit.lost()  # its event loop is not running any more: nobody tells what became of it
-            if forked:  # what was sent until now is the parent's to report
+                permit.lost()  # its event loop isn't running any more: nobody reports the outcome
+            if forked:  # what was sent until now is reported by the parent
                 queue.forget()
             elif queue.unreported:
                 self._report_soon(queue)
@@ -513,23 +513,23 @@ class SharedLimits:
             self._spawn(self._look_for_redis())
 
     def abandoned(self) -> bool:
-        """Whether another limiter may go on with them in the running event loop."""
+        """Whether another limiter can take them over in the running event loop."""
         loop = self._connection.loop
         if loop is asyncio.get_running_loop():
             return self.owner() is None
         return loop is None or not loop.is_running()
 
     def hand_over(self, limiter: object, connection: RedisConnection, processes: int) -> None:
-        """Let that limiter go on with them."""
+        """Let that limiter take them over."""
         self.owner = weakref.ref(limiter)
         connection.generation = (
             self._connection.generation
-        )  # which says more than what failed on the connections before
+        )  # which is more relevant than failures on earlier connections
         self._connection = connection
         self._processes = processes
 
     def idle(self) -> bool:
-        """Whether new ones would be the same."""
+        """Whether new ones would be equal."""
         return all(queue.idle() for queue in self._queues.values())
 
     def _in_loop(self) -> bool:
@@ -545,7 +545,7 @@ class SharedLimits:
 
 @attrs.frozen
 class Forecast:
-    """What those wait for who got nothing, and how long."""
+    """What the calls wait for that got nothing, and how long."""
 
     next_in: float
     """Seconds until the first of them goes, as far as is known."""
@@ -568,7 +568,7 @@ class Forecast:
 
 
 def _with_waiting(bucket: BucketSnapshot, at_redis: list[int] | None) -> BucketSnapshot:
-    """The scheduler takes those who wait for Redis to be in flight; they wait."""
+    """The scheduler treats calls that wait for Redis as in flight; they are waiting."""
     if at_redis is None:
         return bucket
     number = sum(at_redis)

@@ -1,4 +1,4 @@
-"""What Redis knows of an account's limits, whoever used them: read, and nothing taken."""
+"""What Redis knows about an account's limits, whoever used them: read-only, no tokens are taken."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MICRO = 1_000_000
 _USED = "used:"
 _PAUSE = "pause:"
 _WIDEST = {1: 3, 60: 60}
-"""What a request has that the operation table doesn't know, by seconds: Klaviyo's tier S."""
+"""The limits of requests that the operation table doesn't know, by seconds: Klaviyo's tier S."""
 
 SURVEY: Script = make_script("""
 -- KEYS: state, limiters
@@ -41,7 +41,7 @@ return {windows, pauses, redis.call('ZCOUNT', KEYS[2], '(' .. number(now), '+inf
 async def survey(
     connection: RedisConnection, prefix: str, accounts: Iterable[str], overrides: Mapping[str, Mapping[str, Rate]]
 ) -> Snapshot:
-    """The buckets of these accounts as Redis has them."""
+    """The buckets of these accounts according to Redis."""
     found: list[BucketSnapshot] = []
     limiters = 0
     for account in accounts:

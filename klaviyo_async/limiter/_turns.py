@@ -1,15 +1,15 @@
-"""Whose turn it is: which of the calls that wait for a bucket goes next.
+"""Whose turn it is: which of the calls waiting for a bucket goes next.
 
-The order is that of arrival, interactive before bulk, with one bulk call in ten while both wait. The first in this order that has
-a token in each bucket it needs goes. One that lacks a token elsewhere is passed over, and keeps its place.
+The order is that of arrival, interactive before bulk, with one bulk call in ten while both wait. The first call in this order that
+finds a token in each bucket it needs goes. One that lacks a token elsewhere is passed over, and keeps its place.
 
-Passed over again and again it would starve, where others use up each of its buckets in turn. So a token may be *held* for it: nobody
-takes a token of a bucket where an earlier call, once its missing token has come elsewhere, would then find none here. Where this
-bucket's tokens come back in time nothing is held; where the missing token comes later than a new one here, neither.
+Passed over again and again it would starve, if others use up each of its buckets in turn. So a token may be *held back* for it: no
+call takes a token from a bucket if an earlier call, once its missing token has become available elsewhere, would then find none here.
+If this bucket's tokens are returned in time nothing is held back, nor if the missing token is due later than a new one here.
 
-A parameter's token is held for one call at most: there the missing token, of a busy operation, often comes later than expected, and
-the parameter is the scarcer of the two. Holding needs no bookkeeping and can't deadlock: it is worked out anew each time, from
-the times at which tokens are due, and the call that came first of all is held up by nobody.
+A parameter's token is held back for one call at most: there the missing token, of a busy operation, often arrives later than expected,
+and the parameter is the scarcer of the two. Holding back needs no bookkeeping and can't deadlock: it is computed each time from
+the times at which tokens are due, and the oldest call of all is never held up.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from klaviyo_async.limiter._window import Window
 
 _LOOK = 64
-"""Calls that are looked at beyond those that the tokens there are enough for."""
+"""Calls that are checked beyond those for which there are enough tokens."""
 BULK_SHARE = 10
-"""One call in so many is a bulk call while interactive ones keep coming."""
+"""One call in this many is a bulk call while interactive ones keep arriving."""
 
 
 class Turn(NamedTuple):
-    """Who goes next at a bucket."""
+    """Which call goes next at a bucket."""
 
     waiter: Waiter | None
     held: bool
-    """Whether somebody could go but for tokens that are held for others: then it is worth another look soon."""
+    """Whether a call could go if no tokens were held back for others: then it is worth checking again soon."""
 
 
 def next_turn(bucket: Bucket, now: float) -> Turn:
-    """Whose turn it is among those who wait for `bucket`, which has room."""
+    """Whose turn it is among the calls waiting for `bucket`, which has room."""
     held = False
     for waiter in _in_order(bucket):
         buckets = waiter.queue.buckets
@@ -70,7 +70,7 @@ def _lanes(bucket: Bucket) -> tuple[int, int]:
 
 
 def _is_held_against(waiter: Waiter, bucket: Bucket, now: float) -> bool:
-    """Whether `waiter` must leave the token that `bucket` has to a call that came before it."""
+    """Whether `waiter` must leave the token in `bucket` to an earlier call."""
     others: list[Queue] = [queue for queue in bucket.queues if queue is not waiter.queue and len(queue.buckets) > 1]
     if not others:
         return False
@@ -87,15 +87,15 @@ def _is_held_against(waiter: Waiter, bucket: Bucket, now: float) -> bool:
 
 
 def _would_be_late(queue: Queue, places: range, bucket: Bucket, window: Window, now: float) -> bool:
-    """Whether one of the calls at these places of `queue` would find no token in `window`, were one token less there.
+    """Whether one of the calls at these places of `queue` would find no token in `window` if there were one less.
 
-    The first place is the one that would need the token itself, the second needs the next that comes back, and so on.
+    The first place is the one that would need the token itself, the second needs the next one returned, and so on.
     """
     lacking = [other for other in queue.buckets if other is not bucket]
     step = 1
     place = places[0]
     while True:
-        # The calls that wait for the missing tokens are taken to go in turns, one of each queue.
+        # The calls waiting for the missing tokens are assumed to go in turns, one from each queue.
         due = max([now + other.wait_for(place * max(1, len(other.queues)), now) for other in lacking])
         if due >= now + window.span:
             return False
@@ -103,12 +103,12 @@ def _would_be_late(queue: Queue, places: range, bucket: Bucket, window: Window, 
             return True
         if place == places[-1]:
             return False
-        place = min(place + step, places[-1])  # ever further apart: what is due changes little from one to the next
+        place = min(place + step, places[-1])  # with growing distance: the due time changes little from one to the next
         step *= 2
 
 
 def _ahead(queue: Queue, waiter: Waiter, lanes: tuple[int, int], at_most: int) -> int:
-    """How many calls of `queue` come before `waiter`; counted up to `at_most`."""
+    """How many calls of `queue` are ahead of `waiter`; counted up to `at_most`."""
     count = 0
     for lane in lanes:
         for other in queue.lanes[lane].values():

@@ -1,28 +1,28 @@
-"""One rate of a bucket: how many requests of the account the server may have counted in the window we would send into.
+"""One rate of a bucket: how many requests of the account the server may have counted in the current window.
 
 The rule, and why it is safe
 ----------------------------
-The server counts in fixed windows of length w, and refuses what passes C in one window. We know neither where its windows begin
+The server counts in fixed windows of length w, and rejects what exceeds C in one window. We know neither when its windows begin
 nor when it counts a request; only that it does so at some time c with ``sent <= c <= answered``. So:
 
-    A request spends one of C tokens when it is sent. The token comes back at the earlier of
+    A request spends one of C tokens when it is sent. The token is returned at the earlier of
       (a) w after the response, and
       (b) the first time at which a window boundary later than the response has certainly passed (see `_phase`).
 
-Take two requests i and j where i's token was back when j was sent. By (a) ``c_j >= sent_j >= answered_i + w >= c_i + w``; by
+Take two requests i and j where i's token had been returned when j was sent. By (a) ``c_j >= sent_j >= answered_i + w >= c_i + w``; by
 (b) there is a boundary b with ``c_i <= answered_i < b <= sent_j <= c_j``. Either way the server counts them in different windows.
 Now take all requests that the server counts in one window, and of them the one sent last. When it was sent, none of the others
-had its token back, or it would have been counted in another window; and it took a token itself. So they are C at most.
+had its token returned, or it would have been counted in another window; and it took a token itself. So they are C at most.
 
-Nothing was assumed about the latency, its symmetry, or the order of arrival. A request without a response never gives its token
-back until it is called lost, and then only after the server can no longer count it: see `Window.spend`. Rule (a) holds also
-for windows that begin with the first request that comes; (b) is for windows on a fixed grid.
+Nothing is assumed about the latency, its symmetry, or the order of arrival. A request without a response doesn't return its token
+until it is declared lost, and then only after the server can no longer count it: see `Window.spend`. Rule (a) also holds
+for windows that begin with the first request; (b) is for windows on a fixed grid.
 
-Clocks are not perfect, so "w" in (a) is a little more than w: `DRIFT` for a server clock slower than ours, and `SKEW` for the clocks
-of the server's machines that differ; (b) allows for both as well.
+Clocks are not perfect, so "w" in (a) is a little more than w: `DRIFT` for a server clock slower than ours, and `SKEW` for differences
+between the clocks of the server's machines; (b) allows for both as well.
 
-What it costs: blind to the phase, each token serves once in w + latency, which is w / (w + latency) of the sustained rate
-(99.5 % for a minute and 300 ms). With the phase known, all tokens are back as soon as the next window has begun.
+What it costs: without knowing the phase, each token is used once per w + latency, which is w / (w + latency) of the sustained rate
+(99.5 % for a minute and 300 ms). If the phase is known, all tokens are returned as soon as the next window has begun.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     from klaviyo_async.operation import Rate
 
 _BLUR = 2
-"""Seconds within which `RateLimit-Reset` tells a boundary, so it says nothing about shorter windows."""
+"""Accuracy in seconds with which `RateLimit-Reset` gives a boundary, so it says nothing about shorter windows."""
 _REMEMBERED = 8
-"""Responses that a new one is compared with, to find the boundary between two of them."""
+"""Number of responses that a new one is compared with, to find the boundary between two of them."""
 _LONGEST_RESERVE = 3600
-"""Windows longer than this leave no share to others ahead of time: what is not used today is gone tomorrow."""
+"""Windows longer than this leave no share to others in advance: what is not used today is lost tomorrow."""
 _CALM = 60.0
-"""Seconds without a 429 after which a part of the reserve is tried again, at the least."""
+"""Minimum seconds without a 429 after which part of the reserve is tried again."""
 
 
 class Window:
@@ -77,19 +77,19 @@ class Window:
     def __init__(self, rate: Rate, now: float, *, share: float = 1.0) -> None:
         self.begun = now
         self.spent: deque[float] = deque()
-        """Times of the responses whose tokens are not back yet, ascending."""
+        """Times of the responses whose tokens have not been returned yet, ascending."""
         self.foreign: deque[float] = deque()
-        """The same for requests of others: the times when we learned of them."""
+        """The same for requests by others: the times when we learned of them."""
         self.taken = 0
         """All tokens ever taken, by us and by others."""
         self.released = 0
-        """All tokens that ever came back. `taken - released` of an earlier time is what may be counted together."""
+        """All tokens ever returned. `taken - released` of an earlier time is what may be counted together."""
         self.reserve = 0
-        """Tokens left to others, once they were seen."""
+        """Tokens left to others, once they have been seen."""
         self.proven = 0
-        """How many of ours fitted beside the others before the reserve was last lowered."""
+        """How many of ours fitted alongside the others before the reserve was last lowered."""
         self._due = inf
-        """No token of `spent` comes back before; as late as is known without looking again."""
+        """No token of `spent` is returned before this; as late as is known without looking again."""
         self._step = 0
         self._next_try = 0.0
         self._recent: deque[tuple[float, float, int]] = deque(maxlen=_REMEMBERED)
@@ -98,25 +98,25 @@ class Window:
         self.retune(rate, share)
 
     def retune(self, rate: Rate, share: float = 1.0) -> None:
-        """Take another rate (an override), or a share of it; what is spent stays spent."""
+        """Switch to another rate (an override), or a share of it; what is spent stays spent."""
         self.rate = rate
         self.limit = rate.count
         self.length = rate.seconds
-        """Seconds of the window that the rate names; `seconds` is longer where our share is less than one request."""
+        """Seconds of the window that the rate names; `seconds` is longer if our share is less than one request."""
         self.share = share
         self.phase = Phase(self.length)
         self._recent.clear()
         self._allow(self.limit)
 
     def reset(self) -> None:
-        """Forget what responses taught us; our own requests stay spent."""
+        """Discard what was learned from responses; our own requests stay spent."""
         self.released += len(self.foreign)
         self.foreign.clear()
         self.reserve = self.proven = 0
         self.retune(self.rate, self.share)
 
     def set_share(self, share: float) -> None:
-        """Take only a share of the rate; what was learned of it stays known."""
+        """Use only a share of the rate; what was learned about it stays known."""
         self.share = share
         self._allow(self.count)
 
@@ -132,7 +132,7 @@ class Window:
     # -- what is left --------------------------------------------------------------------------------------------------------
 
     def release(self, answered: float) -> float:
-        """When the token of a request whose response came then comes back."""
+        """When the token is returned of a request whose response arrived at that time."""
         due = answered + self.span
         phase = self.phase
         if phase.known and self.seconds == phase.seconds:
@@ -142,7 +142,7 @@ class Window:
         return due
 
     def left(self, now: float, in_flight: int) -> int:
-        """Tokens there are now."""
+        """Tokens available now."""
         if now >= self._due:
             self._take_back(now)
         if self.foreign or self.reserve:
@@ -150,7 +150,7 @@ class Window:
         return self.capacity - in_flight - len(self.spent)
 
     def _take_back(self, now: float) -> None:
-        """Take back the tokens that are due, and note when the next one is."""
+        """Take back tokens that are due, and note when the next one is."""
         spent = self.spent
         due = self._due
         if due == -inf and spent:
@@ -168,7 +168,7 @@ class Window:
             foreign.popleft()
             self.released += 1
         if self.reserve > len(foreign) and now >= self._next_try:
-            # Nobody objected for a while: see whether the others still need all that.
+            # No 429 for a while: test whether the others still need all of it.
             self.proven = (self.capacity - self.reserve) * 19 // 20
             self.reserve = max(len(foreign), self.reserve - self._step)
             self._step = min(self._step * 2, max(1, self.capacity // 4))
@@ -176,38 +176,38 @@ class Window:
         ours = in_flight + len(self.spent)
         room = self.capacity - ours - max(len(foreign), self.reserve)
         if room > 0 and self.proven and ours >= self.proven and in_flight:
-            return 0  # beyond what is known to fit, one at a time: at most one of them is refused
+            return 0  # beyond what is known to fit, one at a time: at most one of them is rejected
         return room
 
     def next_release(self, now: float) -> float | None:
-        """When the next token comes back; None where that depends on a response."""
+        """When the next token is returned; None if that depends on a response."""
         times = [self.release(queue[0]) for queue in (self.spent, self.foreign) if queue]
         if self.reserve > len(self.foreign):
             times.append(max(self._next_try, now))
         return min(times, default=None)
 
     def comes_back(self, place: int, now: float) -> float:
-        """When so many tokens and one more have come back of those that are spent now; a window from now for more than these."""
+        """When that many tokens and one more of those spent now are returned; one window from now for more than these."""
         return self.release(self.spent[place]) if place < len(self.spent) else now + self.span
 
     def wait_for(self, tokens: int, now: float, in_flight: int, pace: float = 0.0) -> float:
-        """An estimate: seconds until that many tokens will have been there, if one is spent each `pace` seconds at most."""
+        """An estimate: seconds until that many tokens have been available, if one is spent every `pace` seconds at most."""
         short = tokens - self.left(now, in_flight)
         if short <= 0:
             return 0.0
-        # Every token serves once in a window: what is short now comes back in its order, and then again, a window later each time.
+        # Every token is used once in a window: missing ones are returned in order, and then again, one window later each time.
         rounds, place = divmod(short - 1, max(1, self.capacity - self.reserve))
         if place < len(self.spent):
             first = max(0.0, self.release(self.spent[place]) - now)
         else:
-            # What has no response comes back one window from now at the earliest; what isn't sent, a window after its turn.
+            # Tokens without a response are returned one window from now at the earliest; what isn't sent, one window after its turn.
             first = self.span + max(0, place - len(self.spent) - in_flight) * pace
         return first + rounds * self.span
 
     # -- what is spent -------------------------------------------------------------------------------------------------------
 
     def spend(self, answered: float) -> None:
-        """A response came then. For a lost request, `answered` is in the future: the last time it may be counted."""
+        """A response arrived at that time. For a lost request, `answered` is in the future: the last time it may be counted."""
         spent = self.spent
         if not spent:
             self._due = self.release(answered)
@@ -218,11 +218,11 @@ class Window:
             spent.append(answered)
 
     def unspend(self) -> None:
-        """The token of a request that never left is back."""
+        """The token of a request that was never sent is returned."""
         self.released += 1
 
     def see_others(self, number: int, now: float) -> None:
-        """Requests of others were counted, no later than now."""
+        """Requests by others were counted, no later than now."""
         for _ in range(number):
             _put(self.foreign, now)
         self.taken += number
@@ -230,18 +230,18 @@ class Window:
     # -- what is learned -----------------------------------------------------------------------------------------------------
 
     def learn(self, reading: Reading, sent: float, answered: float, released_when_sent: int) -> int:
-        """Take in what a response says of this window; gives the number of requests of others that it shows.
+        """Learn what a response says about this window; returns the number of requests by others that it reveals.
 
-        Counted by then are at most those of ours (and of others, as far as we know) that were taken by now and had not come back
-        when this request was sent: what had come back is in an earlier window. What is counted beyond them is foreign.
+        Those counted by then are at most the ones of ours (and of others, as far as we know) that had been taken by now and not
+        returned when this request was sent: what had been returned is in an earlier window. Anything beyond is foreign.
         """
         remaining, reset = reading.remaining, reading.reset
-        # Klaviyo has the final say where it allows less than its document says; for more there must be an override.
+        # Klaviyo has the final say if it allows less than its document says; for more there must be an override.
         if reading.count != self.count and (count := max(1, min(self.limit, reading.count))) != self.count:
             self._recent.clear()
             self._allow(count)
         if reset is not None and self.length > _BLUR:
-            # Rounded up, down or to the nearest: the boundary is within 1 s of what it says, seen from the time of counting.
+            # Rounded up, down or to nearest: the boundary is within 1 s of the value, seen from the time of counting.
             self._learn_boundary(sent + reset - 1, answered + reset + 1, answered)
         if remaining is None:
             return 0
@@ -255,9 +255,9 @@ class Window:
         """Find a boundary between this response and an earlier one.
 
         Within a window `remaining` only falls. Two with the same number, or a higher one in a request that was sent after the
-        other's response, were counted in different windows: a boundary lies between the two. All these intervals end now, so the
-        one that begins last lies in all the others, and says all that they say. Those who were sent no later than it began can
-        only give longer ones from now on, and are forgotten.
+        other's response, were counted in different windows: there is a boundary between the two. All these intervals end now, so
+        the one that begins last is contained in all the others, and tells everything that they do. Requests sent no later than its
+        beginning can only yield longer ones from now on, and are discarded.
         """
         begin = -inf
         for other_sent, other_answered, other_remaining in self._recent:
@@ -276,7 +276,7 @@ class Window:
             self._due = -inf
 
     def lose_phase(self, now: float | None = None) -> None:
-        """The boundaries aren't where we thought. `now` where that was a mistake of learning, which then pauses."""
+        """The boundaries aren't where we thought. `now` if that was a mistake of learning, which then pauses."""
         if now is None:
             self.phase.restart()
         else:
@@ -284,7 +284,7 @@ class Window:
         self._due = -inf
 
     def share_with_others(self, now: float) -> None:
-        """Others are at work on this account: leave them, from now on, what they were seen using."""
+        """Others are active on this account: from now on, leave them what they were seen using."""
         if self.seconds <= _LONGEST_RESERVE and self.reserve < len(self.foreign):
             self._reserve(len(self.foreign), now)
 
@@ -294,7 +294,7 @@ class Window:
             return
         ours = self._ours_in_window(now, rest) + in_flight
         wanted = max(self.reserve, self.capacity - max(1, ours))
-        # One refusal may have other reasons (another window, requests of ours from before a restart): give way by steps. The first
+        # A rejection may have other causes (another window, our own requests from before a restart): yield in steps. The first
         # takes half at most; short windows take a quarter, since a long one near its end looks like a short one.
         first = self.capacity // (2 if self.seconds >= _CALM else 4)
         wanted = min(wanted, max(first, self.reserve + max(1, self.capacity // 4)))
@@ -318,12 +318,12 @@ class Window:
 
 
 def window_span(seconds: float) -> float:
-    """How long after its response a request may share a window of that length with one sent then, clocks being what they are."""
+    """How long after its response a request may share a window of that length with one sent then, given imperfect clocks."""
     return seconds * (1 + DRIFT) + SKEW
 
 
 def _put(queue: deque[float], moment: float) -> None:
-    """Append in order; only a lost request's time lies ahead of those that come after it."""
+    """Append in order; only a lost request's time is later than those of requests that follow it."""
     later: list[float] = []
     while queue and queue[-1] > moment:
         later.append(queue.pop())
