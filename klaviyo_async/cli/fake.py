@@ -83,7 +83,7 @@ def command(
         else:
             click.echo(f"Fake Klaviyo, revision {fake.revision}, listens on {fake.url} (Ctrl-C ends it)")
             if window:
-                click.echo(f"Open {fake.url} in a browser to see what comes in.")
+                click.echo(f"Open {fake.url} in a browser to see incoming requests.")
         sys.stdout.flush()
 
     asyncio.run(serve(started, host=host, port=port, api_keys=api_keys or None, window=window, **options))

@@ -167,8 +167,8 @@ async def test_what_a_progress_callback_raises_ends_the_export(fake: FakeKlaviyo
         ({"split_on": "datetme"}, "did you mean 'datetime'"),
         ({"since": datetime(2026, 1, 1)}, "since must be an aware datetime"),  # noqa: DTZ001
         ({"since": BEGIN, "until": BEGIN}, "since must be before until"),
-        ({"sort": "datetime"}, "sort can't be given"),
-        ({"include": ["profile"]}, "include can't be given"),
+        ({"sort": "datetime"}, "sort can't be passed"),
+        ({"include": ["profile"]}, "include can't be passed"),
         ({"filter": "greater-than(datetime,2026-01-01T00:00:00+00:00)"}, "pass since and until"),
         ({"filter": "equals(profil_id,'x')"}, "profile_id"),
         ({"page_size": 5000}, "page_size"),

@@ -103,7 +103,7 @@ async def test_broken_files(tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="first line must have the column names"):
         await rows_of(path)
     path.write_bytes(b"email,email\na,b\n")
-    with pytest.raises(QueryError, match="'email' is there twice"):
+    with pytest.raises(QueryError, match="'email' occurs twice"):
         await rows_of(path)
     path.write_bytes(b"location,location.city\na,b\n")
     with pytest.raises(QueryError, match="columns nested in it"):

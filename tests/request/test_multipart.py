@@ -267,7 +267,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "any other": (RuntimeError(), "can't be read: RuntimeError"),
     "shrinks": (b"", "shrank while it was sent: 262,144 bytes instead of 500,000"),
     "grows": (bytes(400_000), "grew while it was sent: more than the 500,000 bytes that it had before"),
-    "text": ("text", "gives str, not bytes"),
+    "text": ("text", "returns str, not bytes"),
 }
 
 
