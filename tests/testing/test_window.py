@@ -59,7 +59,7 @@ async def klaviyo(fake: FakeKlaviyo) -> AsyncIterator[Klaviyo]:
 
 
 async def test_requests_with_body_checks_and_answer(browser: Browser, klaviyo: Klaviyo) -> None:
-    assert "Nothing came yet" in await browser.get("/")
+    assert "No requests yet" in await browser.get("/")
     await klaviyo.profiles.create_profile(email="sarah@example.com", properties={"tier": "gold"})
     listed = await browser.get(f"{PREFIX}/")
     assert "create_profile" in listed
@@ -173,7 +173,7 @@ async def test_state_and_jobs(browser: Browser, fake: FakeKlaviyo, klaviyo: Klav
 
 
 async def test_limits(browser: Browser, klaviyo: Klaviyo) -> None:
-    assert "Nothing was used" in await browser.get(f"{PREFIX}/limits")
+    assert "Nothing has been used" in await browser.get(f"{PREFIX}/limits")
     await klaviyo.profiles.get_profiles(additional_fields={"profile": ["predictive_analytics"]})
     page = await browser.get(f"{PREFIX}/limits")
     assert "749 of 750" in page
