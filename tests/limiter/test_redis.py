@@ -195,7 +195,9 @@ async def test_redis_away_is_one_warning_and_local_limits_at_a_share_until_it_is
         await limiter.close()
     assert [status for _, status in sent if status == 429] == []
     assert slowest < 8  # nobody hangs: a place in the queue may be lost, not more
-    warnings = [record.getMessage() for record in caplog.records if "continuing with local limits" in record.getMessage()]
+    warnings = [
+        record.getMessage() for record in caplog.records if "continuing with local limits" in record.getMessage()
+    ]
     assert len(warnings) == 2  # one for each limiter
     assert all("1/2" in warning for warning in warnings)
     assert len([r for r in caplog.records if "shared again" in r.getMessage()]) == 2

@@ -125,7 +125,7 @@ CONTRAST = """
 async def test_requests_show_as_they_come(fake: FakeKlaviyo, open_page: Any) -> None:
     page = await open_page()
     await page.goto(fake.url)
-    await page.get_by_text("Nothing came yet").wait_for()
+    await page.get_by_text("No requests yet").wait_for()
     await some_calls(fake)
     await page.get_by_role("link", name="get_profiles").wait_for()
     await page.get_by_role("link", name="get_profile", exact=True).click()
@@ -161,7 +161,7 @@ async def test_resetting_asks_first(fake: FakeKlaviyo, open_page: Any) -> None:
     await page.get_by_role("button", name="Reset").click()
     assert fake.store.count("profile") == 3
     await page.get_by_role("button", name="Reset").click()
-    await page.get_by_text("Nothing came yet").wait_for()
+    await page.get_by_text("No requests yet").wait_for()
     assert fake.store.count("profile") == 0
 
 
