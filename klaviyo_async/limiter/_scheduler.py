@@ -32,6 +32,7 @@ from klaviyo_async.limiter._bucket import Bucket
 from klaviyo_async.limiter._permit import LocalPermit
 from klaviyo_async.limiter._queue import BULK, INTERACTIVE, Queue, Waiter
 from klaviyo_async.limiter._readings import read
+from klaviyo_async.limiter._registry import Registry
 from klaviyo_async.limiter._turns import next_turn
 from klaviyo_async.limiter.base import Snapshot
 
@@ -54,10 +55,6 @@ _RECLAIM = 1.0
 """Seconds between two checks for permits that nobody can settle, while calls are waiting."""
 _RECHECK = 0.25
 """Seconds between two checks of tokens that are held back for others."""
-_SWEEP = 1.0
-"""Seconds between two checks for idle buckets."""
-_SWEPT = 256
-"""Buckets checked each time."""
 _GRAIN = 1e-6
 """Seconds added to each timer: fired too early by a rounding error, it would find nothing due, and fire again immediately."""
 _SLEPT = 0.5
@@ -97,8 +94,8 @@ class Scheduler:
         self._own_clock = clock is not None
         self._alone = alone
         self._lock = threading.Lock()
-        self.queues: dict[object, Queue] = {}
-        self._buckets: dict[tuple[str, str, bool], Bucket] = {}
+        self._registry = Registry()
+        self.queues = self._registry.queues
         self._numbers = count()
         self._in_flight: dict[int, _InFlight] = {}
         """By the permit's number; in the order of sending."""
@@ -107,10 +104,7 @@ class Scheduler:
         self._wakes: list[tuple[float, int, Bucket | Waiter]] = []
         self._loops: dict[asyncio.AbstractEventLoop, _Loop] = {}
         self._offset = 0.0 if self._own_clock else time.time() - time.monotonic()
-        self._share = 1.0
         self._reclaim_at = -inf
-        self._sweep_at = -inf
-        self._sweeping: deque[Bucket] = deque()
         _schedulers.add(self)
 
     def after_fork(self) -> None:
@@ -124,7 +118,7 @@ class Scheduler:
         for queue in self.queues.values():
             queue.lanes[INTERACTIVE].clear()
             queue.lanes[BULK].clear()
-        for bucket in self._buckets.values():
+        for bucket in self._registry.buckets.values():
             bucket.queues.clear()
             bucket.waiting = [0, 0]
             bucket.wake = None
@@ -137,15 +131,14 @@ class Scheduler:
         if not self._own_clock and abs(time.time() - now - self._offset) > _SLEPT:
             # The time of day was set, or the machine slept while our clock stood still: the windows have moved.
             self._offset = time.time() - now
-            for bucket in self._buckets.values():
+            for bucket in self._registry.buckets.values():
                 for window in bucket.windows:
                     window.lose_phase()
         while self._deferred:
             settle, number = self._deferred.popleft()
             settle(number, now)
-        if now >= self._sweep_at and self._sweeping:
-            self._sweep_at = now + _SWEEP
-            self._sweep(now, _SWEPT)
+        if now >= self._registry.due:
+            self._registry.tidy(now)
         return now
 
     # -- queues and buckets ------------------------------------------------------------------------------------------------
@@ -160,68 +153,26 @@ class Scheduler:
     ) -> Queue:
         """The queue of calls with these buckets; created on first use."""
         with self._lock:
-            queue = self.queues.get(key)
-            if queue is None:
-                now = self._start()
-                self._sweep(now, 4)  # more than can be new, so that the buckets can't outnumber those in use for long
-                buckets = [self._bucket(account, name, rates, now, operation=True)]
-                buckets += [self._bucket(account, other, limits, now, operation=False) for other, limits in extra]
-                queue = Queue(key, name, tuple(dict.fromkeys(buckets)))
-                self._adopt(queue)
-            return queue
-
-    def _bucket(self, account: str, name: str, rates: tuple[Rate, ...], now: float, *, operation: bool) -> Bucket:
-        key = (account, name, operation)
-        return self._buckets.get(key) or Bucket(key, rates, now, share=self._share)
-
-    def _adopt(self, queue: Queue) -> None:
-        """Register a queue, new or previously dropped, with any buckets that have replaced its own."""
-        buckets = []
-        for own in queue.buckets:
-            bucket = self._buckets.get(own.key)
-            if bucket is None:
-                bucket = self._buckets[own.key] = own
-                self._sweeping.append(own)
-            bucket.used_by.append(queue)
-            buckets.append(bucket)
-        queue.buckets = tuple(buckets)
-        queue.dropped = False
-        self.queues[queue.key] = queue
-
-    def _sweep(self, now: float, number: int) -> None:
-        """Check some of the buckets, in turn, and discard the idle ones: a process may serve thousands of accounts."""
-        for _ in range(min(number, len(self._sweeping))):
-            bucket = self._sweeping.popleft()
-            if not bucket.idle(now):
-                self._sweeping.append(bucket)
-                continue
-            del self._buckets[bucket.key]
-            for queue in bucket.used_by:
-                queue.dropped = True
-                self.queues.pop(queue.key, None)
-                for other in queue.buckets:
-                    if other is not bucket:
-                        other.used_by.remove(queue)
-            bucket.used_by.clear()
+            return self.queues.get(key) or self._registry.add(key, account, name, rates, extra, now=self._start())
 
     def retune(self, queue: Queue, rates: tuple[Rate, ...]) -> None:
         """Switch the operation's own bucket to other rates, windows by their length; what is spent stays spent."""
         with self._lock:
             now = self._start()
-            queue.buckets[0].retune(rates, self._share, now)
+            queue.buckets[0].retune(rates, self._registry.share, now)
             self._pump(queue.buckets, now)
             self._arm()
 
     def set_share(self, share: float) -> None:
         """From now on, only this fraction of every rate is ours."""
         with self._lock:
-            if share != self._share:
+            if share != self._registry.share:
                 now = self._start()
-                self._share = share
-                for bucket in self._buckets.values():
+                self._registry.share = share
+                for bucket in self._registry.buckets.values():
                     for window in bucket.windows:
                         window.set_share(share)
-                self._pump(tuple(self._buckets.values()), now)
+                self._pump(tuple(self._registry.buckets.values()), now)
                 self._arm()
 
     def see_others(self, queue: Queue, numbers: Iterable[tuple[str, int, int]]) -> None:
@@ -243,7 +194,7 @@ class Scheduler:
 
     def _take(self, queue: Queue, now: float) -> Permit | None:
         if queue.dropped:
-            self._adopt(queue)
+            self._registry.adopt(queue)
         buckets = queue.buckets
         for bucket in buckets:
             if bucket.queues or bucket.room(now) < 1:
@@ -635,22 +586,18 @@ class Scheduler:
         """See `Limiter.snapshot`."""
         with self._lock:
             now = self._start()
-            ordered = sorted(self._of(accounts), key=lambda bucket: (bucket.account, bucket.name))
+            ordered = sorted(self._registry.of(accounts), key=lambda bucket: (bucket.account, bucket.name))
             return Snapshot(buckets=tuple(bucket.snapshot(now) for bucket in ordered))
 
     def reset(self, accounts: Collection[str] | None = None) -> None:
         """See `Limiter.reset`."""
         with self._lock:
             now = self._start()
-            buckets = self._of(accounts)
+            buckets = self._registry.of(accounts)
             for bucket in buckets:
                 bucket.reset()
             self._pump(buckets, now)
             self._arm()
-
-    def _of(self, accounts: Collection[str] | None) -> list[Bucket]:
-        wanted = None if accounts is None else frozenset(accounts)
-        return [bucket for bucket in self._buckets.values() if wanted is None or bucket.account in wanted]
 
 
 def _before(bucket: Bucket, lane: int) -> int:

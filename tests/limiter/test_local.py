@@ -720,15 +720,14 @@ def test_twenty_thousand_accounts_are_forgotten_with_their_queues() -> None:
         scheduler = limiter._scheduler
         for number in range(20_000):  # so quickly that none is idle while they come
             (await limiter.acquire(f"account {number}", TEN, [slow] if number % 2 else [])).answered(200, {})
-        assert len(scheduler._buckets) == 30_000
+        assert len(scheduler._registry.buckets) == 30_000
         assert len(scheduler.queues) == 20_000
         one = weakref.ref(next(iter(scheduler.queues.values())))
         for _ in range(200):
             await asyncio.sleep(1)
             (await limiter.acquire("the only one", ONE)).answered(200, {})
         assert set(scheduler.queues) == {("the only one", "get_one")}
-        assert len(scheduler._buckets) == 1
-        assert len(scheduler._sweeping) == 1
+        assert len(scheduler._registry.buckets) == 1
         assert one() is None
 
     run(main)
