@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
+from inspect import isawaitable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
+from klaviyo_async._did_you_mean import shown
 from klaviyo_async._http.responses import Outcome
 from klaviyo_async.errors import ConfigurationError, TransportError
 from klaviyo_async.limiter._unlimited import ORIGINS
@@ -35,6 +38,7 @@ class NullPermit:
 
 
 _UNLIMITED = NullPermit()
+_ABSOLUTE = re.compile("https?://[^/?#]", re.IGNORECASE)
 
 
 class Sender(Protocol):
@@ -156,20 +160,12 @@ class Attempts:
         handler: CallNext = self._transmit
         for middleware in reversed(self.settings.middlewares):
             handler = partial(_step, middleware, handler)
-        response: Any = await handler(request)
-        if not isinstance(response, Response):
-            raise ConfigurationError(
-                f"A middleware returned {type(response).__name__}: it must return the Response of `await call_next(request)`,"
-                " or one of its own."
-            )
-        if not isinstance(response.body, bytes):
-            raise ConfigurationError(
-                f"A middleware returned a Response whose body is {type(response.body).__name__}: it must be bytes."
-            )
-        return response
+        return _checked_response(await handler(request))
 
     async def _transmit(self, request: Request) -> Response:
         """After the last middleware: add the credential, send."""
+        if self.settings.middlewares:
+            _check_request(request)
         permit, self._permit = self._permit, None
         if permit is None:  # a middleware sends again: to the limiter that is a separate request
             permit = self._take() or await self._acquire()
@@ -194,4 +190,48 @@ class Attempts:
 
 
 async def _step(middleware: Middleware, call_next: CallNext, request: Request) -> Response:
-    return await middleware(request, call_next)
+    returned = middleware(request, call_next)
+    if not isawaitable(returned):
+        raise ConfigurationError(
+            f"A middleware must be `async def middleware(request, call_next)`, and {middleware!r} is not async."
+        )
+    return await returned
+
+
+def _check_request(request: Any) -> None:
+    """Raise for a request that a middleware made and that can't be sent."""
+    if not isinstance(request, Request):
+        raise ConfigurationError(
+            f"A middleware called call_next with {type(request).__name__}: give it the request, or request.replace(…)."
+        )
+    body: object = request.body
+    if not isinstance(request.url, str) or not _ABSOLUTE.match(request.url):
+        wrong = f"url is {shown(request.url)}: it must be absolute, https://…"
+    elif not isinstance(request.method, str):
+        wrong = f"method is {shown(request.method)}: it must be a str"
+    elif not (body is None or isinstance(body, bytes) or hasattr(body, "stream")):
+        wrong = f"body is {type(body).__name__}: it must be bytes or None"
+    else:
+        name = next((name for name, value in request.headers.items() if not isinstance(value, str)), None)
+        if name is None:
+            return
+        wrong = f"header {name} is not a str"  # the value is not shown: headers carry secrets
+    raise ConfigurationError(f"A middleware called call_next with a request whose {wrong}.")
+
+
+def _checked_response(response: Any) -> Response:
+    """What the outermost middleware returned; raises where it is no response."""
+    if not isinstance(response, Response):
+        raise ConfigurationError(
+            f"A middleware returned {type(response).__name__}: it must return the Response of `await call_next(request)`,"
+            " or one of its own."
+        )
+    if not isinstance(response.body, bytes):
+        raise ConfigurationError(
+            f"A middleware returned a Response whose body is {type(response.body).__name__}: it must be bytes."
+        )
+    if not isinstance(response.status, int):
+        raise ConfigurationError(
+            f"A middleware returned a Response whose status is {shown(response.status)}: it must be an int."
+        )
+    return response

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -215,3 +217,86 @@ async def test_a_body_that_is_not_bytes(server: RawServer, body: Any) -> None:
     async with client(server, own) as klaviyo:
         with pytest.raises(ConfigurationError, match=rf"body is {type(body).__name__}: it must be bytes"):
             await klaviyo.profiles.get_profile("01")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"body": '{"data":{}}'}, "body is str: it must be bytes"),
+        ({"body": {"data": {}}}, "body is dict: it must be bytes"),
+        ({"url": "/api/profiles"}, "url is '/api/profiles': it must be absolute"),
+        ({"url": None}, "url is None: it must be absolute"),
+        ({"method": 5}, "method is 5: it must be a str"),
+        ({"headers": {"X-Shop": 5}}, "header X-Shop is not a str"),
+    ],
+)
+async def test_a_request_that_can_not_be_sent(
+    server: RawServer, recorder: Recorder, changes: dict[str, Any], told: str
+) -> None:
+    async def own(request: Request, call_next: Any) -> Response:
+        return await call_next(request.replace(**changes))
+
+    server.plan(reply(200, PROFILE))
+    async with client(server, own, limiter=recorder) as klaviyo:
+        with pytest.raises(ConfigurationError, match=told):
+            await klaviyo.profiles.create_profile(email="a@x.com")
+    assert server.requests == []
+    assert recorder.fates == ["unsent"]
+
+
+async def test_what_is_no_request_no_status_and_no_coroutine(server: RawServer) -> None:
+    async def no_request(request: Request, call_next: Any) -> Response:
+        return await call_next({"url": request.url})
+
+    async def no_status(request: Request, call_next: Any) -> Response:
+        return Response(status="200")  # type: ignore[arg-type]
+
+    def not_async(request: Request, call_next: Any) -> int:
+        return 5
+
+    server.plan(reply(200, PROFILE))
+    for middleware, told in (
+        (no_request, "call_next with dict"),
+        (no_status, "status is '200': it must be an int"),
+        (not_async, "not_async.* is not async"),
+    ):
+        async with client(server, middleware) as klaviyo:
+            with pytest.raises(ConfigurationError, match=told):
+                await klaviyo.profiles.get_profile("01")
+    assert server.requests == []
+
+
+async def test_counts_by_operation(server: RawServer) -> None:
+    """An operation is a key, as whoever counts or times calls wants it."""
+    calls: dict[Any, int] = {}
+
+    async def count(request: Request, call_next: Any) -> Response:
+        calls[request.operation] = calls.get(request.operation, 0) + 1
+        return await call_next(request)
+
+    server.plan(reply(200, PROFILE))
+    async with client(server, count) as klaviyo:
+        for _ in range(2):
+            await klaviyo.profiles.get_profile("01")
+        await klaviyo.request("GET", "/api/things")
+    assert [(operation.name, times) for operation, times in calls.items()] == [
+        ("get_profile", 2), ("GET /api/things", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+async def test_what_a_middleware_sees_can_be_kept(server: RawServer, copied: Any) -> None:
+    """For whoever records requests, or sends them to another process to be looked at."""
+    seen: list[Any] = []
+
+    async def record(request: Request, call_next: Any) -> Response:
+        response = await call_next(request)
+        seen.append((request, response))
+        return response
+
+    server.plan(reply(200, PROFILE))
+    async with client(server, record) as klaviyo:
+        await klaviyo.profiles.create_profile(email="a@x.com")
+        await klaviyo.request("GET", "/api/things")
+    for each in seen:
+        assert copied(each) == each
