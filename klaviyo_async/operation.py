@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from attrs import evolve, field, frozen
 
+_EMPTY: Mapping[str, Any] = {}
+"""What an operation has none of. Not a mapping proxy, which neither pickle nor deepcopy takes."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class Rate(str):
@@ -298,6 +298,10 @@ class Operation:
     """URL of Klaviyo's reference page for this operation and revision."""
     _plan: object = field(init=False, eq=False, repr=False, default=None)
     # Derived from the operation at the first call, for preparing further ones.
+
+    def __hash__(self) -> int:
+        # Some of its facts are mappings; the name alone is enough, and operations are keys of whoever counts calls.
+        return hash(self.name)
 
     @property
     def models(self) -> str:
