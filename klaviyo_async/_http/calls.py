@@ -26,17 +26,31 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 class Calls:
     """The calls in flight of a client and of the clients derived from it."""
 
-    __slots__ = ("_open", "closed")
+    __slots__ = ("_loop", "_open", "closed")
 
     def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The loop of the last call."""
         self._open: set[Call] = set()
         self.closed: bool = False
 
     def begin(self, name: str) -> Call:
-        """A context manager around a call of this operation. Raises `ConfigurationError` on a closed client."""
+        """A context manager around a call of this operation.
+
+        Raises `ConfigurationError` on a closed client, and on one that is at work in another loop: its connections belong to
+        that, and taking them away would break the calls there.
+        """
         if self.closed:
             raise ConfigurationError("This client is closed: create a new Klaviyo, or close it after its last call.")
-        return Call(self._open, name)
+        call = Call(self._open, name)
+        if call.loop is not self._loop:
+            if self._open and self._loop is not None and self._loop.is_running():
+                raise ConfigurationError(
+                    "This client has calls in flight in another event loop, of another thread: make a Klaviyo in each. Clients"
+                    " with the same credential share their limits."
+                )
+            self._loop = call.loop
+        return call
 
     def __len__(self) -> int:
         return len(self._open)

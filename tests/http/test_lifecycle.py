@@ -374,6 +374,43 @@ class TestLoops:
             await klaviyo.profiles.get_profile("1")
         assert recorder.fates == ["unsent"]
 
+    def test_two_loops_at_the_same_time_say_what_to_do(self) -> None:
+        """The connections of one would be taken away from the other, whose calls would fail as if Klaviyo had hung up."""
+
+        async def here() -> None:
+            with pytest.raises(
+                ConfigurationError, match=r"calls in flight in another event loop.* make a Klaviyo in each"
+            ):
+                await klaviyo.profiles.get_profile("1")
+
+        with ThreadServer() as server:
+            answer = threading.Event()
+
+            async def later(_: Any, writer: Any) -> bool:
+                while not answer.is_set():  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                writer.write(reply(200, PROFILE))
+                return False
+
+            server.plan(later)
+            loop = asyncio.new_event_loop()
+            runner = threading.Thread(target=loop.run_forever)
+            runner.start()
+            klaviyo = Klaviyo("pk_x", base_url=server.url, limiter=False)
+            call = asyncio.run_coroutine_threadsafe(_get(klaviyo), loop)
+            while not server.requests:
+                time.sleep(0.01)
+            asyncio.run(here())
+            assert len(server.requests) == 1
+            answer.set()
+            call.result(5)
+            # With nothing in flight any more the other loop may have it.
+            asyncio.run(_get(klaviyo))
+            loop.call_soon_threadsafe(loop.stop)
+            runner.join()
+            loop.close()
+            asyncio.run(klaviyo.close())
+
     def test_dropped_in_another_thread(self) -> None:
         with ThreadServer() as server, warnings.catch_warnings():
             warnings.simplefilter("error")
