@@ -54,7 +54,7 @@ class One(Ref):
 
 
 class Many(Ref):
-    """A list of what `item` describes."""
+    """A list of what `item` describes; if one object was received in place of the list, that one."""
 
     __slots__ = ("item",)
 
@@ -65,7 +65,7 @@ class Many(Ref):
         decode = self.item.bind(package, unknown)
 
         def decode_list(value: Any) -> Any:
-            return list(map(decode, value)) if type(value) is list else value
+            return list(map(decode, value)) if type(value) is list else decode(value)
 
         return decode_list
 

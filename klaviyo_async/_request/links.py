@@ -48,9 +48,9 @@ def next_link(page: object, operation: str) -> str | None:
             " Stopped there; the records so far are good."
         )
     link = member(links, "next")
-    if isinstance(link, Mapping):
+    if isinstance(link, Mapping) and "href" in link:
         # JSON:API allows a link to be an object.
-        link = link.get("href")
+        link = link["href"]
     if link is None or link is UNSET or link == "":
         return None
     if isinstance(link, str):

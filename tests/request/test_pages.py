@@ -21,6 +21,7 @@ from klaviyo_async._request.prepare import prepare
 from klaviyo_async.errors import NotFound, PaginationError, QueryError
 from klaviyo_async.operation_table import operations
 from klaviyo_async.pages import Pages
+from klaviyo_async.resources import Profile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -167,12 +168,24 @@ async def test_a_list_never_ends_at_what_is_no_page(klaviyo: Klaviyo, server: We
     assert (await anext(records)).id == "p2"
 
 
+async def test_one_object_in_place_of_a_list_is_one_record(klaviyo: Klaviyo, server: WebServer) -> None:
+    server.replies = [
+        {"data": profile(1), "links": {"next": f"{server.url}/api/profiles?page%5Bcursor%5D=2"}},
+        {"data": [profile(2)], "links": {"next": None}},
+    ]
+    records = [each async for each in klaviyo.profiles.get_profiles()]
+    assert [type(each) for each in records] == [Profile, Profile]
+    assert [each.id for each in records] == ["p1", "p2"]
+
+
 async def test_awaited_a_response_without_a_body_is_none(klaviyo: Klaviyo, server: WebServer) -> None:
     server.replies = [web.Response(status=200)]
     assert await klaviyo.profiles.get_profiles() is None
 
 
-@pytest.mark.parametrize("links", [[], "x", 5, {"next": 5}, {"next": ["x"]}, {"next": {"href": 5}}, {"next": True}])
+@pytest.mark.parametrize(
+    "links", [[], "x", 5, {"next": 5}, {"next": ["x"]}, {"next": {"href": 5}}, {"next": True}, {"next": {}}]
+)
 async def test_links_that_cannot_be_read_end_with_an_error(klaviyo: Klaviyo, server: WebServer, links: Any) -> None:
     server.replies = [{"data": [profile(1)], "links": links}]
     seen = []
