@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +27,10 @@ def related(document: object, resource: object, name: str) -> list[Any]:
     has only links, or was not requested with `include`. Raises QueryError for a name that isn't a relationship of the
     resource's type.
     """
+    if not isinstance(resource, Model | Mapping) and resource is not None:
+        raise QueryError(f"related: expected one resource of the document, got {type(resource).__name__}")
+    if not isinstance(name, str):
+        raise QueryError(f"related: expected the name of a relationship, a str, got {type(name).__name__}")
     relationship = _relationship(resource, name)
     if relationship is None or relationship is UNSET:
         _check(resource, name)

@@ -124,3 +124,18 @@ def test_a_relationship_that_came_without_a_field_counts() -> None:
     assert document.related(document.data[0], "planets") == []
     with pytest.raises(QueryError, match="did you mean 'horoscope'"):
         document.related(document.data[0], "horoscop")
+
+
+@pytest.mark.parametrize("given", [[PROFILE], "p", 5])
+def test_what_is_no_resource_is_refused(given: Any) -> None:
+    """The whole list in place of one of its members, for instance: it would look as if nothing was related."""
+    document = Page.from_dict(page([PROFILE], TOKENS))
+    with pytest.raises(QueryError, match=f"expected one resource of the document, got {type(given).__name__}"):
+        document.related(given, "push-tokens")
+
+
+@pytest.mark.parametrize("name", [None, 5, b"push-tokens"])
+def test_what_is_no_name_is_refused(name: Any) -> None:
+    document = Page.from_dict(page([PROFILE], TOKENS))
+    with pytest.raises(QueryError, match=f"expected the name of a relationship, a str, got {type(name).__name__}"):
+        document.related(document.data[0], name)
