@@ -15,7 +15,7 @@ _LISTABLE = 100
 _LONGEST = 100
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str:
+def nearest(name: object, allowed: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the nearest match, if any, and the first dozen allowed names.
 
     If there are more than a hundred (operations, for instance), they are not listed.
@@ -24,7 +24,7 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     if not names:
         return " (none are allowed)"
     # Comparing takes quadratic time; a name that long is not a typo.
-    near = get_close_matches(name, names, 1, 0.5) if len(name) <= _LONGEST else []
+    near = get_close_matches(name, names, 1, 0.5) if isinstance(name, str) and len(name) <= _LONGEST else []
     end = f"; did you mean {near[0]!r}?" if near else ""
     if len(names) > _LISTABLE:
         return end
@@ -35,7 +35,10 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 def shown(value: object, longest: int = 80) -> str:
     """The repr of a value, shortened: it may be megabytes."""
     # Slicing first: the repr of a long text is as long as the text.
-    text = repr(value[: longest + 1] if isinstance(value, str | bytes) else value)
+    try:
+        text = repr(value[: longest + 1] if isinstance(value, str | bytes) else value)
+    except Exception:  # noqa: BLE001 - an int of more than 4300 digits has no repr, nor has what others wrote badly
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= longest else text[:longest] + "…"
 
 

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 from klaviyo_async._http.namespace import Namespace
 from klaviyo_async._http.session import Session
 from klaviyo_async._keys import is_private_key
+from klaviyo_async._texts import text_of
 from klaviyo_async._version import __version__
 from klaviyo_async.api import Namespaces
 from klaviyo_async.auth.api_key import ApiKey
 from klaviyo_async.auth.base import Auth, auth_of
+from klaviyo_async.auth.secret import Secret, hidden
 from klaviyo_async.errors import ConfigurationError
 from klaviyo_async.limiter.base import AccountLimiter
 from klaviyo_async.operation_table import operations
@@ -103,6 +105,10 @@ class BaseClient:
 
         Raises `ConfigurationError` for invalid settings, including a missing credential.
         """
+        # Wrapped before anything can raise: a traceback has these in its frame.
+        api_key = hidden(api_key)
+        auth = Secret(auth) if isinstance(auth, str) else auth
+        company_id = hidden(company_id) if is_private_key(company_id) else company_id
         settings = Settings(
             auth=_credential(api_key, auth, company_id),
             company_id=_company(company_id),
@@ -238,7 +244,10 @@ class BaseClient:
         await self.close()
 
     def __repr__(self) -> str:
-        settings = self._session.settings
+        session = vars(self).get("_session")
+        if session is None:  # shown in a traceback of its own `__init__`
+            return "<Klaviyo, not made yet>"
+        settings = session.settings
         return f"Klaviyo(base_url={settings.origin!r}, revision={settings.revision!r}, auth={settings.auth!r})"
 
     def __reduce__(self) -> NoReturn:
@@ -264,15 +273,15 @@ class Klaviyo(Namespaces, BaseClient):
 
 
 def _credential(api_key: object, auth: object | None, company_id: object) -> Auth | None:
-    if isinstance(api_key, Auth):
-        raise ConfigurationError(f"Pass {type(api_key).__name__} as auth: Klaviyo(auth=…).")
+    if isinstance(api_key, type) and issubclass(api_key, Auth):
+        raise ConfigurationError(f"Pass {api_key.__name__} as auth: Klaviyo(auth=…).")
     if api_key is not None and auth is not None:
         raise ConfigurationError("Pass either api_key or auth, not both.")
     if auth is not None:
         return auth_of(auth)
     if api_key is not None:
         return ApiKey(api_key, source="the api_key argument")  # type: ignore[arg-type]
-    from_environment = os.environ.get("KLAVIYO_API_KEY")
+    from_environment = hidden(os.environ.get("KLAVIYO_API_KEY"))
     if from_environment and from_environment.strip():
         return ApiKey(from_environment, source="the environment variable KLAVIYO_API_KEY")
     if company_id is not None:
@@ -293,7 +302,7 @@ def _company(company_id: object) -> str | None:
         )
     if not isinstance(company_id, str) or not _COMPANY.fullmatch(company_id):
         raise ConfigurationError("company_id must be the account's public API key: six letters and digits.")
-    return company_id
+    return text_of(company_id)
 
 
 def _origin(base_url: object) -> str:
@@ -301,7 +310,7 @@ def _origin(base_url: object) -> str:
 
     url = URL()
     try:
-        url = URL(str(base_url))
+        url = URL(text_of(base_url))
         good = url.scheme in {"http", "https"} and bool(url.host) and url.user is None and url.password is None
         good = good and url.raw_path in {"", "/"} and not url.raw_query_string and not url.raw_fragment
         origin = str(url.origin()) if good else ""

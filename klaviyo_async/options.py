@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, TypeGuard
+from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve, field, frozen
 from attrs.converters import optional
 
+from klaviyo_async._did_you_mean import shown
+from klaviyo_async._texts import text_of
 from klaviyo_async.errors import ConfigurationError
 from klaviyo_async.headers import JSON_API, Headers
 
@@ -40,42 +42,48 @@ _MADE_FROM = {
 
 def checked_revision(revision: str) -> str:
     if not isinstance(revision, str) or not _REVISION.fullmatch(revision):
-        raise ConfigurationError(f"revision must be a date such as 2026-07-15 or 2026-07-15.pre, not {revision!r}.")
-    return revision
+        raise ConfigurationError(
+            f"revision must be a date such as 2026-07-15 or 2026-07-15.pre, not {shown(revision)}."
+        )
+    return text_of(revision)
 
 
 def checked_timeout(timeout: float | aiohttp.ClientTimeout) -> float | aiohttp.ClientTimeout:
     if type(timeout).__name__ == "ClientTimeout":  # by name: aiohttp isn't loaded before it is needed
         return timeout
-    if not _is_positive(timeout) or math.isinf(timeout):
+    seconds = _seconds(timeout)
+    if seconds is None or seconds == 0 or math.isinf(seconds):
         raise ConfigurationError(
-            f"timeout must be a positive number of seconds or an aiohttp.ClientTimeout, not {timeout!r}. To wait indefinitely:"
+            f"timeout must be a positive number of seconds or an aiohttp.ClientTimeout, not {shown(timeout)}. To wait indefinitely:"
             " aiohttp.ClientTimeout(total=None)."
         )
-    return float(timeout)
+    return seconds
 
 
 def checked_retries(max_retries: int) -> int:
     if not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0:
-        raise ConfigurationError(f"max_retries must be a whole number, 0 or more, not {max_retries!r}.")
+        raise ConfigurationError(f"max_retries must be a whole number, 0 or more, not {shown(max_retries)}.")
     return max_retries
 
 
 def checked_wait(max_wait: float) -> float:
-    if max_wait != 0 and not _is_positive(max_wait):
-        raise ConfigurationError(f"max_wait must be a number of seconds, 0 or more, not {max_wait!r}.")
-    return float(max_wait)
+    seconds = _seconds(max_wait)
+    if seconds is None:
+        raise ConfigurationError(f"max_wait must be a number of seconds, 0 or more, not {shown(max_wait)}.")
+    return seconds
 
 
 def checked_priority(priority: Literal["interactive", "bulk"]) -> Literal["interactive", "bulk"]:
     if priority not in ("interactive", "bulk"):
-        raise ConfigurationError(f'priority must be "interactive" or "bulk", not {priority!r}.')
+        raise ConfigurationError(f'priority must be "interactive" or "bulk", not {shown(priority)}.')
     return priority
 
 
 def checked_size(max_response_bytes: int) -> int:
     if not isinstance(max_response_bytes, int) or isinstance(max_response_bytes, bool) or max_response_bytes < 1:
-        raise ConfigurationError(f"max_response_bytes must be a whole number, 1 or more, not {max_response_bytes!r}.")
+        raise ConfigurationError(
+            f"max_response_bytes must be a whole number, 1 or more, not {shown(max_response_bytes)}."
+        )
     return max_response_bytes
 
 
@@ -92,7 +100,9 @@ def checked_headers(headers: Mapping[str, str]) -> Headers:
             raise ConfigurationError(
                 f"The header {name} must be a str without line breaks, other control characters or lone surrogates."
             )
-    return headers if isinstance(headers, Headers) else Headers(headers)
+    if isinstance(headers, Headers):
+        return headers
+    return Headers({text_of(name): text_of(value) for name, value in headers.items()})
 
 
 def _fits_a_header(value: str) -> bool:
@@ -101,11 +111,17 @@ def _fits_a_header(value: str) -> bool:
     )
 
 
-def _is_positive(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+def _seconds(value: object) -> float | None:
+    """A number of seconds, 0 or more; None for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:  # NaN is neither
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class RequestOptions:
     """Per-call overrides of client settings. None keeps the client's setting.
 
@@ -129,8 +145,13 @@ class RequestOptions:
     max_response_bytes: int | None = field(default=None, converter=optional(checked_size))
     """Largest success body that is read into memory; a larger one raises `DecodeError`."""
 
+    def __repr__(self) -> str:
+        # In the traceback of a value that can't be there are no attributes yet.
+        given = ((name, getattr(self, name, None)) for name in RequestOptions.__annotations__)
+        return f"RequestOptions({', '.join(f'{name}={value!r}' for name, value in given if value is not None)})"
 
-@frozen(kw_only=True)
+
+@frozen(kw_only=True, repr=False)
 class Settings:
     """What a client was configured with, or the effective settings of one call."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from klaviyo_async._keys import is_private_key
 from klaviyo_async.auth.base import Auth
-from klaviyo_async.auth.secret import Secret, digest
+from klaviyo_async.auth.secret import Secret, digest, hidden
 from klaviyo_async.errors import ConfigurationError
 
 
@@ -17,8 +17,11 @@ class ApiKey(Auth):
     __slots__ = ("_account", "_header", "_hint", "_source")
 
     def __init__(self, key: str, *, source: str = "the API key") -> None:
+        # Wrapped before anything can raise: a traceback has it in its frame.
+        key = hidden(key)
         if not isinstance(key, str):
-            raise ConfigurationError(f"{source} must be a str, not {type(key).__name__}.")
+            kind = key if isinstance(key, type) else type(key)
+            raise ConfigurationError(f"{source} must be a str, not {kind.__name__}.")
         key = Secret(key.strip())
         if not key:
             raise ConfigurationError(f"{source} is empty: pass a private API key (pk_…).")

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from klaviyo_async._keys import is_private_key
-from klaviyo_async.auth.secret import Secret, digest
+from klaviyo_async.auth.secret import Secret, digest, hidden
 from klaviyo_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class CallableAuth(Auth):
 
 async def _hidden(value: Any) -> Any:
     value = await value if inspect.isawaitable(value) else value
-    return Secret(value) if isinstance(value, str) else value
+    return hidden(value) if isinstance(value, str) else value
 
 
 def auth_of(auth: object) -> Auth:

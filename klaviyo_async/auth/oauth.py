@@ -18,7 +18,7 @@ from klaviyo_async.auth._endpoint import TokenEndpoint
 from klaviyo_async.auth._hooks import Hook, call, hook_of, locked, retrieve
 from klaviyo_async.auth._tokens import Tokens, epoch, granted, stored
 from klaviyo_async.auth.base import Auth
-from klaviyo_async.auth.secret import Secret, digest
+from klaviyo_async.auth.secret import Secret, digest, hidden
 from klaviyo_async.errors import ConfigurationError, ConnectionFailed, DecodeError, KlaviyoError, Unauthorized
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class OAuth(Auth):
         timeout: float = 30.0,
     ) -> None:
         # Wrapped before anything can raise: a traceback has these in its frame.
-        client_secret, refresh_token, access_token = map(_hidden, (client_secret, refresh_token, access_token))
+        client_secret, refresh_token, access_token = map(hidden, (client_secret, refresh_token, access_token))
         client_id = _text("client_id", client_id)
         client_secret = _text("client_secret", client_secret)
         if refresh_token is None and load_tokens is None:
@@ -218,7 +218,7 @@ class OAuth(Auth):
         `on_tokens` receives the tokens before this returns; the other parameters are those of the constructor. Raises
         `Unauthorized` if Klaviyo rejects the code.
         """
-        client_secret, code, verifier = map(_hidden, (client_secret, code, verifier))
+        client_secret, code, verifier = map(hidden, (client_secret, code, verifier))
         # Created first, so that a mistake in the arguments doesn't use up the code.
         auth = cls(
             client_id,
@@ -416,13 +416,6 @@ def _callable(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
         raise ConfigurationError(f"{name} must be a function without arguments, not {type(value).__name__}.")
     return value
-
-
-def _hidden(value: object) -> Any:
-    """A secret that doesn't show in the frame; for other types only the type, for the error message."""
-    if value is None:
-        return None
-    return Secret(value) if isinstance(value, str) else type(value)
 
 
 def _text(name: str, value: object) -> Secret:

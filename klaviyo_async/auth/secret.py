@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
+
+from klaviyo_async._texts import text_of
 
 
 class Secret(str):
@@ -27,6 +29,13 @@ class Secret(str):
 
     def __radd__(self, other: str, /) -> Secret:
         return Secret(other.__add__(self))
+
+
+def hidden(value: object) -> Any:
+    """A secret that doesn't show in the frame that was given it; of what is no string just the type, for the error message."""
+    if value is None:
+        return None
+    return Secret(text_of(value)) if isinstance(value, str) else type(value)
 
 
 def digest(*parts: str) -> str:

@@ -7,11 +7,21 @@ import copy
 import json
 import logging
 import pickle
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from klaviyo_async import ApiKey, ConfigurationError, DecodeError, Klaviyo, KlaviyoError, OAuth, Unauthorized
+from klaviyo_async import (
+    ApiKey,
+    ConfigurationError,
+    DecodeError,
+    Klaviyo,
+    KlaviyoError,
+    OAuth,
+    RequestOptions,
+    Unauthorized,
+)
 from klaviyo_async._keys import is_private_key
 from klaviyo_async.auth.base import CallableAuth
 from klaviyo_async.auth.secret import Secret
@@ -99,6 +109,48 @@ def test_a_wrong_argument_shows_no_other(facts: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError) as caught:
         OAuth("app", "CLIENTSECRET", **{"refresh_token": "REFRESH-OLD"} | facts)
     assert_no_frame_shows(caught.value, *SECRETS)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Klaviyo(KEY, timeout=-1),
+        lambda: Klaviyo(KEY, base_url="nowhere"),
+        lambda: Klaviyo(KEY, auth=ApiKey("pk_1")),
+        lambda: Klaviyo(KEY, limiter=5),  # type: ignore[arg-type]
+        lambda: Klaviyo(KEY + " x"),
+        lambda: Klaviyo(KEY.encode()),  # type: ignore[arg-type]
+        lambda: Klaviyo([KEY]),  # type: ignore[arg-type]
+        lambda: Klaviyo(auth=KEY),
+        lambda: Klaviyo("pk_1", company_id=KEY),
+        lambda: ApiKey(KEY + " x"),
+        lambda: ApiKey(KEY.encode()),  # type: ignore[arg-type]
+    ],
+)
+def test_a_client_that_can_not_be_made_shows_no_key(make: Callable[[], object]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    assert KEY not in str(caught.value)
+    assert_no_frame_shows(caught.value, KEY)
+
+
+def test_nor_does_one_with_a_broken_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KLAVIYO_API_KEY", KEY + " x")
+    with pytest.raises(ConfigurationError, match="KLAVIYO_API_KEY contains characters") as caught:
+        Klaviyo()
+    assert_no_frame_shows(caught.value, KEY)
+
+
+@pytest.mark.parametrize("make", [lambda: Klaviyo(KEY, timeout=-1), lambda: RequestOptions(timeout=-1)])
+def test_what_is_not_made_yet_has_a_repr(make: Callable[[], object]) -> None:
+    """Whoever shows a traceback with its locals shows `self` of the `__init__` that raised."""
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    assert caught.value.__traceback__ is not None
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    text = "".join(shown.format())
+    assert "self = " in text
+    assert "repr() failed" not in text
 
 
 def raising(*_: Any) -> None:
