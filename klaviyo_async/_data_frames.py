@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["is_missing", "unwrapped"]
+__all__ = ["is_missing", "members", "unwrapped"]
 
 _NO_ZONE = "a datetime64 has no time zone, so it names no instant; give an aware one, for instance pandas.Timestamp(value, tz='UTC')"
 
@@ -16,6 +17,16 @@ def is_missing(value: Any) -> bool:
     )
 
 
+def members(values: object) -> Iterator[Any] | None:
+    """The members of a list, column or other iterable; None for what is no list: text, bytes, mappings, one value."""
+    if isinstance(values, str | bytes | bytearray | Mapping) or not isinstance(values, Iterable):
+        return None
+    try:
+        return iter(values)
+    except TypeError:  # numpy's arrays without dimensions say that they are iterable
+        return None
+
+
 def unwrapped(value: Any) -> Any:
     """The plain value of a numpy scalar; any other value unchanged.
 
@@ -23,9 +34,10 @@ def unwrapped(value: Any) -> Any:
     """
     if is_missing(value):
         raise ValueError(f"{value} is a missing value, which can't be sent; leave it out, or give None")
-    kind = getattr(getattr(value, "dtype", None), "kind", None)
-    if kind is None or getattr(value, "ndim", None) != 0 or not hasattr(value, "item"):
+    # Asked of the type: an object of F has every attribute that is asked for.
+    if not hasattr(type(value), "dtype") or getattr(value, "ndim", None) != 0 or not hasattr(value, "item"):
         return value
+    kind = getattr(value.dtype, "kind", None)
     if kind == "M":
         raise ValueError(_NO_ZONE)
     if kind == "m":

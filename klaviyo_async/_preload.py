@@ -6,7 +6,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-from klaviyo_async._did_you_mean import nearest
+from klaviyo_async._did_you_mean import nearest, shown
 from klaviyo_async.errors import QueryError
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ def preload(*names: str) -> None:
 def preload_of(operations: OperationTable, names: Iterable[str]) -> None:
     """`preload` of the package whose operations these are."""
     names = tuple(names)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(
+                f'preload takes the names of operations, preload("get_profiles", "create_event"), not {shown(name)}'
+            )
     unknown = [name for name in names if name not in operations]
     if unknown:
         raise QueryError(" ".join(_unknown(name, list(operations)) for name in unknown))

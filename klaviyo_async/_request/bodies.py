@@ -12,13 +12,14 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-from klaviyo_async._data_frames import is_missing, unwrapped
+from klaviyo_async._data_frames import is_missing, members, unwrapped
 from klaviyo_async._did_you_mean import shown, unknown_keyword
 from klaviyo_async._model.base import Model
 from klaviyo_async._model.codec import dumps, loads
 from klaviyo_async._model.unset import UNSET
 from klaviyo_async._request.form import Multipart
 from klaviyo_async._request.quick import quick_body, quick_json
+from klaviyo_async._texts import text_of
 from klaviyo_async.errors import QueryError
 from klaviyo_async.filter import Filter
 from klaviyo_async.headers import JSON_API
@@ -42,6 +43,8 @@ __all__ = [
 ]
 
 _REPORT_VALUES = 100
+_MOST_DIGITS = 4300
+# As many as Python writes of an int: a decimal may be a few characters that stand for a gigabyte of digits.
 _MEMBERS = frozenset(("type", "id", "attributes", "relationships", "meta", "links"))
 
 Place: TypeAlias = "tuple[Place, str | int] | None"
@@ -67,7 +70,7 @@ def pointer(place: Place) -> str:
     steps: list[str] = []
     while place is not None:
         place, key = place
-        steps.append(str(key).replace("~", "~0").replace("/", "~1"))
+        steps.append(text_of(key).replace("~", "~0").replace("/", "~1"))
     return "/" + "/".join(reversed(steps))
 
 
@@ -98,7 +101,10 @@ def build(
     if isinstance(body, bytes):
         return Payload(body, JSON_API)
     # The id, if the path identifies the resource that is written.
-    own_id = str(path[operation.path_parameters.index(shape.id_from_path)]) if shape.id_from_path is not None else None
+    own_id = None
+    if shape.id_from_path is not None:
+        # With problems nothing is sent; one of them may be that this is no id.
+        own_id = "?" if problems else text_of(path[operation.path_parameters.index(shape.id_from_path)])
     content = quick_body(shape, body, given, own_id)
     if content is not None:
         return Payload(content, JSON_API)
@@ -193,13 +199,19 @@ def _form(
         raise TypeError(f"{operation.name} is missing the required keyword {file_field!r}")
     fields: list[tuple[str, str]] = []
     for name in others:
-        value = given.get(name)
+        try:
+            value = unwrapped(given.get(name))
+        except ValueError as error:
+            problems.add(name, str(error))
+            continue
         if value is None:
             continue
         if isinstance(value, bool):
             fields.append((name, "true" if value else "false"))
+        elif isinstance(value, float) and not isfinite(value):
+            problems.add(name, f"{value} can't be sent: it must be finite")
         elif isinstance(value, str | int | float):
-            fields.append((name, str(value)))
+            fields.append((name, text_of(value)))
         else:
             problems.add(name, f"expected a str, a number or a bool, got {type(value).__name__}", "type")
     try:
@@ -308,9 +320,10 @@ class _Builder:
             return [str(condition) for condition in value.conditions]
         if isinstance(value, str):
             return [self.filter_text(value, place)]
-        if isinstance(value, Iterable) and not isinstance(value, Mapping | bytes):
+        given = members(value)
+        if given is not None:
             texts: list[object] = []
-            for index, member in enumerate(value):
+            for index, member in enumerate(given):
                 if isinstance(member, Filter):
                     texts.extend(map(str, member.conditions))
                 else:
@@ -398,9 +411,9 @@ class _Builder:
                     place, f"a resource identifier has 'id' and 'meta', not {shown(', '.join(sorted(map(str, other))))}"
                 )
             return {"type": kind} | {
-                str(key): self.identifier(member, (place, key))
+                text_of(key): self.identifier(member, (place, key))
                 if key == "id"
-                else self.plain(member, (place, str(key)))
+                else self.plain(member, (place, text_of(key)))
                 for key, member in value.items()
                 if member is not UNSET
             }
@@ -409,10 +422,8 @@ class _Builder:
     def identifier(self, value: object, place: Place) -> object:
         if isinstance(value, str) and value:
             return str.__str__(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        if isinstance(value, UUID):
-            return str(value)
+        if isinstance(value, int | UUID) and not isinstance(value, bool):
+            return text_of(value)
         try:
             stands_for = unwrapped(value)
         except ValueError as error:
@@ -427,8 +438,9 @@ class _Builder:
         return value
 
     def members(self, value: object, place: Place) -> list[object]:
-        if isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | Mapping | Model):
-            return list(value)
+        given = members(value)
+        if given is not None:
+            return list(given)
         self.problem(place, f"expected a list, got {type(value).__name__}", "type")
         return []
 
@@ -474,8 +486,8 @@ class _Builder:
             if member is UNSET:
                 continue
             inner = nested.keys.get(key)
-            at: Place = (place, str(key))
-            made[str(key)] = self.plain(member, at) if inner is None else self.nested(member, inner, at)
+            at: Place = (place, text_of(key))
+            made[text_of(key)] = self.plain(member, at) if inner is None else self.nested(member, inner, at)
         return made
 
     def resource(self, value: object, resource: Resource, place: Place) -> object:
@@ -568,13 +580,16 @@ class _Builder:
             return None
         if stands_for is not value:
             return self.plain(stands_for, place)
-        hint = "; give value.tolist()" if hasattr(value, "tolist") else ""
+        hint = "; give value.tolist()" if hasattr(type(value), "tolist") else ""
         self.problem(place, f"a value of type {type(value).__name__} can't be written as JSON{hint}", "type")
         return None
 
     def decimal(self, value: Decimal, place: Place) -> object:
         if not value.is_finite():
             self.problem(place, f"{value} is not a JSON number; leave it out, or give None to clear what is there")
+            return None
+        if value.adjusted() > _MOST_DIGITS:
+            self.problem(place, f"the decimal {shown(value)} is too long for JSON; give a str")
             return None
         if value == value.to_integral_value():
             return int(value)

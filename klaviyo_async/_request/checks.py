@@ -14,6 +14,7 @@ from klaviyo_async._did_you_mean import nearest, shown
 from klaviyo_async._keys import is_private_key
 from klaviyo_async._model.unset import UNSET
 from klaviyo_async._request.links import cursor_of, origin_of
+from klaviyo_async._texts import text_of
 from klaviyo_async.errors import QueryError
 from klaviyo_async.filter import Condition, Field, Fields, Filter
 from klaviyo_async.filter._checks import check_filter
@@ -171,6 +172,7 @@ class Query:
             if not isinstance(kind, str):
                 self.problems.add(where, f"a resource type must be a str, not {shown(kind)}", "type")
                 continue
+            kind = str.__str__(kind)
             if kind not in known and (hyphened := kind.replace("_", "-")) in known:
                 kind = hyphened
             names = given if isinstance(value, Fields) else self.names(f"{where}[{kind}]", given)
@@ -282,7 +284,7 @@ class Query:
             self.problems.add(name, f"{value} can't be sent: it must be finite")
             return
         elif isinstance(value, int | float | UUID):
-            members = (str(value),)
+            members = (text_of(value),)
         else:
             members = self.names(name, value)
         if self.validate and parameter.enum:

@@ -20,6 +20,7 @@ from klaviyo_async._request.bodies import build_plain
 from klaviyo_async._request.checks import PRIVATE_COMPANY_ID, has_control_characters
 from klaviyo_async._request.prepare import Prepared
 from klaviyo_async._request.problems import Problems
+from klaviyo_async._texts import text_of
 from klaviyo_async.errors import ConfigurationError, QueryError
 from klaviyo_async.filter import Filter
 from klaviyo_async.operation import Limits, Operation, ParameterLimit, Rate
@@ -138,14 +139,14 @@ def _flat(
             continue
         inner: Iterator[tuple[object, object]] = iter([(key, value)])
         if isinstance(value, Mapping):
-            inner = ((f"{key}[{each}]", item) for each, item in value.items() if item is not None)
+            inner = ((f"{text_of(key)}[{text_of(each)}]", item) for each, item in value.items() if item is not None)
         for wire, item in inner:
             if not isinstance(wire, str):
                 problems.add("params", f"the name of a parameter must be a str, not {shown(wire)}", "type")
                 continue
             text = _text(item, wire, problems)
             if text is not None and _sendable(wire, wire, problems):
-                yield wire, text
+                yield str.__str__(wire), text
 
 
 def _text(value: Any, key: str, problems: Problems) -> str | None:
@@ -166,10 +167,14 @@ def _text(value: Any, key: str, problems: Problems) -> str | None:
         text = str.__str__(value)
         return text if _sendable(text, key, problems) else None
     if isinstance(value, int):
-        return int.__repr__(value)
+        try:
+            return int.__repr__(value)
+        except ValueError as error:
+            problems.add(key, f"the number is too long: {error}")
+            return None
     if isinstance(value, float | Decimal):
-        if isfinite(value):
-            return str(value)
+        if value.is_finite() if isinstance(value, Decimal) else isfinite(value):
+            return text_of(value)
         problems.add(key, f"{value} can't be sent: it must be finite")
         return None
     if isinstance(value, datetime) and value.utcoffset() is None:

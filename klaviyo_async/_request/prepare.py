@@ -22,6 +22,7 @@ from klaviyo_async._request.bodies import build, with_cursor
 from klaviyo_async._request.checks import WRITERS, Query
 from klaviyo_async._request.links import cursor_of
 from klaviyo_async._request.problems import Problems
+from klaviyo_async._texts import text_of
 from klaviyo_async.errors import PaginationError, QueryError
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def prepare(
             WRITERS[parameter.kind](query, parameter, value)
         except UnicodeEncodeError:
             problems.add(name, "the text has a lone surrogate, which can't be encoded")
+        except ValueError as error:
+            problems.add(name, f"the number is too long: {error}")
     if validate:
         for parameter in plan.required:
             value = params.get(parameter.name)
@@ -157,16 +160,12 @@ def _segment(name: str, value: object, problems: Problems) -> str:
     except ValueError as error:
         problems.add(name, str(error))
         return ""
-    if isinstance(value, str):
-        text = str.__str__(value)
-    elif (isinstance(value, int) and not isinstance(value, bool)) or isinstance(value, UUID):
-        text = str(value)
-    else:
+    if (not isinstance(value, str | int | UUID)) or isinstance(value, bool):
         problems.add(name, f"expected an id, a str that is not empty, got {type(value).__name__}", "type")
         return ""
     try:
-        return quote_segment(text)
-    except QueryError as error:
+        return quote_segment(text_of(value))
+    except ValueError as error:  # a QueryError is one, and what an int of more than 4300 digits raises
         problems.add(name, str(error))
         return ""
 

@@ -64,9 +64,7 @@ _ELSEWHERE: Final = {
     "exists": "has", "isnotnull": "has", "is_not_null": "has",
 }  # fmt: skip
 """Names of these methods in other query languages."""
-_NEGATIONS: Final = frozenset(
-    ("ne", "not_equals", "not_equal", "notin", "not_in", "isnull", "is_null", "not_contains", "not_any")
-)
+_NEGATIONS: Final = frozenset(("ne", "not_equals", "not_equal", "notin", "not_in", "not_contains", "not_any"))
 
 FIELD = re.compile(r"[A-Za-z0-9_$](?:[A-Za-z0-9_$. :-]*[A-Za-z0-9_$])?")
 
@@ -78,6 +76,10 @@ def no_method(name: str, field: str, methods: Iterable[str]) -> str:
     if name == "between":
         return f"{shown(field)} has no method between: write (F({field!r}) >= low) & (F({field!r}) <= high)."
     there = list(methods)
+    if name in ("isnull", "is_null", "is_none") and "equals" in there:
+        return f"{shown(field)} has no method {name}: write F({field!r}).equals(None)."
+    if name in ("asc", "desc") and name not in there:
+        return f"{shown(field)} only filters here. Sort keys come from F: sort=F({field!r}).{name}()."
     known = _ELSEWHERE.get(name)
     return f"{shown(field)} does not take {shown(name)[1:-1]}{nearest(known if known in there else name, there)}."
 

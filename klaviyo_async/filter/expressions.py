@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from math import isfinite
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, TypeAlias
+from uuid import UUID
 
 from attrs import frozen
 
-from klaviyo_async._data_frames import is_missing, unwrapped
+from klaviyo_async._data_frames import is_missing, members, unwrapped
 from klaviyo_async._did_you_mean import shown
 from klaviyo_async.errors import QueryError
 from klaviyo_async.filter._grammar import (
@@ -39,6 +41,10 @@ NO_TRUTH = (
 _PARENTHESES = "Put each comparison in parentheses, since & binds tighter: (F.a == 1) & (F.b == 2)."
 
 
+_MOST_DIGITS: Final = 4300
+"""As many as Python writes of an int: a decimal may be a few characters that stand for a gigabyte of digits."""
+
+
 def literal(value: object) -> str:
     """The wire form of one value. Raises `QueryError` for a value that the grammar can't express."""
     if isinstance(value, str):
@@ -56,6 +62,10 @@ def literal(value: object) -> str:
         hint = " A condition compares a field with a value, not with another field."
     elif isinstance(value, Filter):
         hint = f" {_PARENTHESES}"
+    elif isinstance(value, Enum):
+        hint = " Give the member's .value."
+    elif isinstance(value, UUID):
+        hint = " Give str(…) of it."
     raise QueryError(
         f"A filter can't hold a value of type {type(value).__name__}.{hint} It takes str, bool, int, float, Decimal, "
         "aware datetime, date, None, and lists of these."
@@ -66,10 +76,12 @@ def _number(value: float | Decimal) -> str:
     try:
         if isinstance(value, int):
             return int.__repr__(value)
-        if not isfinite(value):
+        if not (value.is_finite() if isinstance(value, Decimal) else isfinite(value)):
             raise QueryError(f"{value} is not a number that a filter can hold. Use a finite one.")
-        # Plain digits: Klaviyo's grammar has no exponents.
         exact = value if isinstance(value, Decimal) else Decimal(float.__repr__(value))
+        if abs(exact.adjusted()) > _MOST_DIGITS:
+            raise QueryError(f"The number is too long for a filter: {shown(exact)}.")
+        # Plain digits: Klaviyo's grammar has no exponents.
         return format(exact, "f")
     except ValueError as error:
         if isinstance(error, QueryError):
@@ -110,12 +122,13 @@ _PLAIN: Final = frozenset((str, bool, int, float, datetime, type(None)))
 
 
 def _list_literal(values: object, operator: str, field: str) -> tuple[tuple[object, ...], str]:
-    if isinstance(values, str) or not isinstance(values, Iterable) or isinstance(values, Mapping | bytes | bytearray):
+    given = members(values)
+    if given is None:
         method = operator.replace("-", "_")
         raise QueryError(
             f"{operator} of {shown(field)} takes a list of values, got {type(values).__name__}: write {method}([…])."
         )
-    pairs = [_scalar(value, f"{operator} of {shown(field)}, value {index}") for index, value in enumerate(values)]
+    pairs = [_scalar(value, f"{operator} of {shown(field)}, value {index}") for index, value in enumerate(given)]
     if not pairs:
         raise QueryError(
             f"{operator} of {shown(field)} was given an empty list, which would match nothing. Leave the call out instead."
@@ -152,12 +165,13 @@ class Filter:
         Useful for optional conditions: ``Filter.all([F.email == email if email else None, …])``.
         Raises `QueryError` for anything that is not a condition.
         """
-        if isinstance(conditions, Filter | Field | str | Mapping) or not isinstance(conditions, Iterable):
+        given = members(conditions)
+        if given is None:
             raise QueryError(
                 f"Filter.all: expected a list of conditions, got {type(conditions).__name__}: write Filter.all([…])."
             )
         found: list[Condition] = []
-        for each in conditions:
+        for each in given:
             if isinstance(each, Filter):
                 found += each.conditions
             elif each is not None:
@@ -366,7 +380,7 @@ class FieldFactory:
             raise QueryError(
                 f"{shown(name)} is not a field name: letters, digits, _ $ - and dots, spaces inside only. Values go into the comparison."
             )
-        return Field(name)
+        return Field(str.__str__(name))  # of a string enum its text
 
     def __getattr__(self, name: str) -> Field:
         return self(_attribute_name(self, name))
@@ -415,8 +429,9 @@ def field_names(names: object) -> tuple[str, ...]:
     """A list of names, given as such or as one comma-separated text. Raises `QueryError` for anything else."""
     if isinstance(names, str):
         return tuple(part.strip() for part in names.split(","))
-    if isinstance(names, Iterable) and not isinstance(names, Mapping | bytes | bytearray):
-        members = tuple(names)
-        if all(isinstance(member, str) for member in members):
-            return members
+    given = members(names)
+    if given is not None:
+        listed = tuple(given)
+        if all(isinstance(member, str) for member in listed):
+            return listed
     raise QueryError(f"Expected a list of names, got {shown(names)}.")

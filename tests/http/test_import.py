@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,12 @@ def test_after_preload_of_all_nothing_is_left_to_load() -> None:
 def test_preload_of_an_unknown_name() -> None:
     with pytest.raises(QueryError, match="no operation 'get_profile_s'; did you mean 'get_profiles'"):
         preload("get_profile_s")
+
+
+@pytest.mark.parametrize("name", [5, None, ["get_profiles"]])
+def test_preload_of_what_is_no_name(name: Any) -> None:
+    with pytest.raises(TypeError, match=r"preload takes the names of operations"):
+        preload(name)
 
 
 def test_every_name_is_there() -> None:

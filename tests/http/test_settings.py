@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from typing import Any
 
@@ -102,6 +103,7 @@ class TestCredentials:
         ({"timeout": 0}, "timeout must be a positive number of seconds or an aiohttp.ClientTimeout"),
         ({"timeout": -1}, "timeout"), ({"timeout": None}, "timeout"), ({"timeout": True}, "timeout"), ({"timeout": math.nan}, "timeout"),
         ({"timeout": math.inf}, r"aiohttp\.ClientTimeout\(total=None\)"), ({"timeout": "30"}, "timeout"),
+        ({"timeout": 10**400}, "timeout"), ({"max_wait": 10**400}, "max_wait"), ({"max_wait": 10**5000}, "max_wait"),
         ({"max_retries": -1}, "max_retries must be a whole number"), ({"max_retries": 1.5}, "max_retries"), ({"max_retries": True}, "max_"),
         ({"max_wait": -0.1}, "max_wait must be a number of seconds"), ({"max_wait": math.nan}, "max_wait"), ({"max_wait": "1"}, "max_wait"),
         ({"revision": "2026"}, "revision must be a date such as"), ({"revision": "2026-04-15\r\n"}, "revision"), ({"revision": 7}, "revision"),
@@ -127,6 +129,47 @@ def test_settings_that_cannot_be(given: dict[str, Any], said: str) -> None:
 def test_options_that_cannot_be(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         RequestOptions(**given)
+
+
+async def test_settings_that_are_members_of_enums(server: RawServer) -> None:
+    """Their `str()` on Python 3.11 is their name."""
+
+    class Shop(str, enum.Enum):  # noqa: UP042 - not StrEnum, whose `str()` is the value
+        KEY = "pk_shop"
+        COMPANY = "AbC123"
+        REVISION = "2026-01-15"
+        HEADER = "X-Shop"
+        NAME = "shop/1.2"
+        URL = server.url
+
+    server.plan(reply(200, b'{"data":[]}'))
+    headers = {Shop.HEADER: Shop.NAME, "User-Agent": Shop.NAME}
+    async with Klaviyo(
+        Shop.KEY, company_id=Shop.COMPANY, base_url=Shop.URL, revision=Shop.REVISION, headers=headers, limiter=False
+    ) as klaviyo:
+        await klaviyo.profiles.get_profiles()
+        await klaviyo.client.get_client_reviews()
+        assert repr(klaviyo) == f"Klaviyo(base_url='{server.url}', revision='2026-01-15', auth=ApiKey(…))"
+
+    async def authorize() -> str:
+        return Shop.KEY
+
+    async with Klaviyo(auth=authorize, base_url=server.url, limiter=False) as klaviyo:
+        await klaviyo.profiles.get_profiles()
+    private, public, own = server.requests
+    assert private.headers["authorization"] == "Klaviyo-API-Key pk_shop"
+    assert (private.headers["revision"], private.headers["x-shop"]) == ("2026-01-15", "shop/1.2")
+    assert private.headers["user-agent"].startswith("shop/1.2 klaviyo_async/")
+    assert public.query["company_id"] == "AbC123"
+    assert own.headers["authorization"] == "pk_shop"
+
+
+def test_options_show_what_was_given() -> None:
+    assert repr(RequestOptions()) == "RequestOptions()"
+    options = RequestOptions(timeout=5, max_wait=0, headers={"X-Shop": "1"}, validate=False)
+    assert (
+        repr(options) == "RequestOptions(timeout=5.0, max_wait=0.0, headers=Headers({'X-Shop': '1'}), validate=False)"
+    )
 
 
 def test_options_are_values() -> None:

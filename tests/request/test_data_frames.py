@@ -13,7 +13,7 @@ from attrs import frozen
 from klaviyo_async._request.plain import prepare_plain
 from klaviyo_async._request.prepare import prepare
 from klaviyo_async.errors import QueryError
-from klaviyo_async.filter import F
+from klaviyo_async.filter import F, Fields, Filter
 from klaviyo_async.filters import GetProfiles
 from klaviyo_async.operation_table import operations
 
@@ -112,6 +112,17 @@ def test_numpy() -> None:
         assert in_body(value) == plain
         assert str(F.x == value) == str(F.x == plain)
     assert str(F.x.any(numpy.array([1, 2]))) == "any(x,[1,2])"
+    alone = numpy.array("a")  # an array without dimensions, which is iterable in name only
+    for call in (
+        lambda: F.x.any(alone),
+        lambda: Filter.all(alone),
+        lambda: Fields(profile=alone),
+        lambda: prepare(operations["get_profiles"], (), {"include": alone}),
+        lambda: prepare(operations["get_profiles"], (), {"fields": {"profile": alone}}),
+        lambda: prepare(operations["add_profiles_to_list"], ("L",), body=alone),
+    ):
+        with pytest.raises(QueryError, match=r"list"):
+            call()
     for value in (
         numpy.float64("nan"),
         numpy.float32("inf"),

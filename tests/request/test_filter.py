@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -389,6 +390,10 @@ def test_the_usual_is_common(text: str) -> None:
         (lambda: F.email.nonsense("a"), "Allowed: equals, greater_than"),
         (lambda: F.email.ne("a"), "no `not`"),
         (lambda: F.value.between(1, 2), r"\(F\('value'\) >= low\) & "),
+        (lambda: F.value.is_null(True), r"write F\('value'\)\.equals\(None\)"),
+        (lambda: GetProfiles.email.isnull(True), r"write F\('email'\)\.equals\(None\)"),  # type: ignore[attr-defined]
+        (lambda: GetProfiles.created.is_null(True), "'created' does not take is_null. Allowed"),  # type: ignore[attr-defined]
+        (lambda: GetProfiles.created.desc(nulls="last"), r"Sort keys come from F: sort=F\('created'\)\.desc\(\)"),  # type: ignore[attr-defined]
         (lambda: F("email")("a"), "not a function"),
         (lambda: GetProfiles.email.in_(["a"]), "'email' does not take in_; did you mean 'any'"),  # type: ignore[attr-defined]
         (lambda: (F.a == 1) and (F.b == 2), "Join conditions with &"),
@@ -437,3 +442,22 @@ def test_long_culprits_are_quoted_shortened() -> None:
         told = sum(len(problem.message) for problem in caught.value.problems)
         assert told < 2000
         str(caught.value).encode()
+
+
+@pytest.mark.parametrize(
+    ("write", "match"),
+    [
+        (lambda: F.email == F.name, "compares a field with a value, not with another field"),
+        (lambda: F.email.any([F.name]), "value 0: .*not with another field"),
+        (lambda: F.email == F, "type FieldFactory"),
+        (lambda: F.email == enum.Enum("Colour", {"RED": "red"}).RED, r"type Colour\. Give the member's \.value"),
+        (lambda: F.id == UUID(int=1), r"type UUID\. Give str"),
+        (lambda: F.value == Decimal("sNaN"), "sNaN is not a number"),
+        (lambda: F.value == Decimal("1E+999999999"), "too long"),
+        (lambda: F.value == Decimal("1E-999999999"), "too long"),
+        (lambda: F.value == 10**5000, "too long"),
+    ],
+)
+def test_values_that_are_nearly_right_are_told_why_not(write: Callable[[], object], match: str) -> None:
+    with pytest.raises(QueryError, match=match):
+        write()

@@ -69,6 +69,9 @@ def query(params: Any) -> list[tuple[str, str]]:
         lambda: plain("POST", json=math.nan),
         lambda: plain("POST", json={"a": {1: 2}}),
         lambda: plain("POST", json=object()),
+        lambda: plain(params={"a": 10**5000}),
+        lambda: plain(params={"a": [10**5000]}),
+        lambda: plain("POST", json={"a": 10**5000}),
     ],
 )
 def test_what_cannot_be_sent_as_given_is_refused(call: Callable[[], object]) -> None:
@@ -76,6 +79,21 @@ def test_what_cannot_be_sent_as_given_is_refused(call: Callable[[], object]) -> 
         call()
     assert "pk_secret" not in str(caught.value)
     str(caught.value).encode()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: plain(params={"sort": F.created}), "sort: expected text, a number, .* got Field"),
+        (lambda: plain("POST", json={"a": F.created}), "body /a: a value of type Field can't be written as JSON"),
+        (lambda: plain("POST", json={"a": F}), "body /a: a value of type FieldFactory can't be written as JSON"),
+        (lambda: plain(params={"a": Decimal("sNaN")}), "a: sNaN can't be sent: it must be finite"),
+        (lambda: plain("POST", json={"a": Decimal("1E+999999999")}), "body /a: the decimal .* is too long for JSON"),
+    ],
+)
+def test_what_is_wrong_is_named(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(QueryError, match=message):
+        call()
 
 
 def test_a_number_that_json_has_not_is_refused_with_its_place() -> None:

@@ -139,6 +139,22 @@ def test_wrong_types_are_problems_too(params: dict[str, Any], start: str) -> Non
             prepare(PROFILES, (), params, validate=False)
 
 
+@pytest.mark.parametrize("validate", [True, False])
+def test_a_number_of_too_many_digits_is_a_problem_as_any_other(validate: bool) -> None:
+    """Python doesn't write an int of more than 4300 digits, not even into the message."""
+    for path, params, start in [
+        ((), {"page_size": 10**5000}, "get_profiles: page_size: "),
+        ((), {"page_size": [10**5000]}, "get_profiles: page_size: expected an int"),
+        ((10**5000,), {}, "get_profile: id: "),
+    ]:
+        operation = operations["get_profile" if path else "get_profiles"]
+        with pytest.raises(QueryError) as caught:
+            prepare(operation, path, params, validate=validate)
+        assert str(caught.value).startswith(start)
+    with pytest.raises(QueryError, match="update_profile: id: "):
+        prepare(operations["update_profile"], (10**5000,), write={"email": "a@x.com"}, validate=validate)
+
+
 def test_required_parameters() -> None:
     assert "messages.channel" in problems("get_campaigns", {})[0]
     assert "company_id" in problems("get_client_reviews", {})[0]
