@@ -112,10 +112,15 @@ class WebhookSignatureError(KlaviyoError):
 
 
 class DecodeError(KlaviyoError):
-    """A success response whose body isn't what the operation promises: not JSON, or larger than `max_response_bytes`."""
+    """A success response whose body isn't what the operation promises: not JSON, or larger than `max_response_bytes`.
+
+    A model's `from_json` raises it too, for text that isn't a JSON object.
+    """
 
     operation: str
-    status: int
+    """Name of the operation; of the model, where `from_json` was given the text."""
+    status: int | None
+    """None where `from_json` was given the text."""
     content_type: str
     snippet: str
     """The first characters of the body."""
@@ -130,7 +135,7 @@ class DecodeError(KlaviyoError):
         self,
         operation: str,
         *,
-        status: int,
+        status: int | None,
         headers: Mapping[str, str] = _EMPTY,
         body: bytes = b"",
         reason: str = "",
@@ -151,6 +156,8 @@ class DecodeError(KlaviyoError):
                 f"{operation}: Klaviyo responded with status {status} and a body of over {over:,} bytes ({about}), which was not"
                 " read to its end. The request was processed. Request less, or raise max_response_bytes."
             )
+        elif status is None:
+            message = f"{operation}.from_json: the text is not the JSON of an object ({len(body)} bytes; {reason}): {self.snippet!r}."
         else:
             message = (
                 f"{operation}: Klaviyo responded with status {status} and a body that isn't the expected JSON ({about},"
@@ -462,9 +469,11 @@ def parse_errors(body: bytes) -> tuple[ErrorObject, ...]:
 def _hint(operation: Operation, status: int, headers: Mapping[str, str], credential: str, revision: str) -> str:
     if 300 <= status < 400:
         target = _find(headers, "location")
+        if target is None:
+            return "Klaviyo's API has no such responses, so this came from something else. Check base_url."
         return (
-            f"Klaviyo's API never redirects; the redirect to {target or 'nowhere'!r} was not followed, because that would have"
-            " sent the credential along. Check base_url."
+            f"Klaviyo's API never redirects; the redirect to {target!r} was not followed, because that would have sent the"
+            " credential along. Check base_url."
         )
     credential = credential or "the credential"
     match status:

@@ -8,6 +8,7 @@ understood is sent back unchanged. docs/design/decoding.md has the reasons and t
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import attrs
@@ -21,16 +22,17 @@ from klaviyo_async._model.show import short
 from klaviyo_async._model.tree import checked
 from klaviyo_async._model.unset import UNSET
 from klaviyo_async._model.validation import json_schema, schema
-from klaviyo_async.errors import DecodeError
+from klaviyo_async.errors import DecodeError, QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from klaviyo_async._model.fields import Spec
 
 __all__ = ["Model"]
 
 _NAMES_LEARNT = 64
+_TEXTS = (bytes, str, bytearray, memoryview)
 _put = object.__setattr__
 
 
@@ -85,6 +87,11 @@ class Model(_State):
     @classmethod
     def from_json(cls, data: bytes | bytearray | memoryview | str) -> Self:
         """Decode the JSON text of an object. Raises DecodeError if it is not one."""
+        if not isinstance(data, _TEXTS):
+            hint = "; a mapping goes to from_dict" if isinstance(data, Mapping) else ""
+            raise TypeError(
+                f"{cls.__name__}.from_json: expected JSON text, bytes or str, got {type(data).__name__}{hint}"
+            )
         resting = rest(data)
         try:
             return cls._of(parse(data))
@@ -98,15 +105,21 @@ class Model(_State):
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Decode a JSON object that has already been parsed; the mapping is copied, not kept.
 
-        Raises QueryError for numbers that JSON doesn't have (NaN and infinity), with their location.
+        Raises QueryError for what JSON can't hold (NaN, infinity, objects of other types), with its location.
         """
-        return cls._of(checked(data if type(data) is dict else dict(data)))
+        if not isinstance(data, Mapping):
+            hint = "; JSON text goes to from_json" if isinstance(data, _TEXTS) else ""
+            raise TypeError(f"{cls.__name__}.from_dict: expected a mapping, got {type(data).__name__}{hint}")
+        try:
+            return cls._of(checked(data))
+        except RecursionError:
+            raise QueryError(f"{cls.__name__}: the mapping is nested too deeply, or contains itself.") from None
 
     @classmethod
     def _of(cls, value: Any) -> Self:
         if type(value) is not dict:
             raise _decode_error(cls, dumps(value), f"expected a JSON object, got {type(value).__name__}")
-        return cast("Self", cls._decode(value))
+        return cast("Self", _rebuild(cls, value))
 
     def to_dict(self) -> dict[str, Any]:
         """What is set, as plain JSON values under the API's names. Changing it does not change the model."""
@@ -321,10 +334,27 @@ def _copy(model: Model) -> Any:
 
 
 def _rebuild(cls: type[Model], wire: dict[str, Any]) -> Model:
-    return cast("Model", cls._decode(wire))
+    decoded = cast("Model", cls._decode(wire))
+    return decoded if type(decoded) is cls else _moved(decoded, cls)
+
+
+def _moved(model: Model, cls: type[Model]) -> Model:
+    """The model as one of a subclass that someone made, whose code from JSON is its base's."""
+    made = cls.__new__(cls)
+    for slot in ("_absent", "_texts", "_extra", *model._slots.values()):
+        _put(made, slot, getattr(model, slot))
+    for field in attrs.fields(cls):
+        # What an attrs class adds isn't in JSON: it has its default.
+        default: Any = field.default
+        if field.name not in {*model._wires, "additional_properties"} and default is not attrs.NOTHING:
+            _put(made, field.name, default.factory() if hasattr(default, "factory") else default)
+    return made
 
 
 def _decode_error(cls: type, data: Any, reason: str) -> Exception:
     return DecodeError(
-        cls.__name__, status=200, body=data.encode() if isinstance(data, str) else bytes(data), reason=reason
+        cls.__name__,
+        status=None,
+        body=data.encode("utf-8", "backslashreplace") if isinstance(data, str) else bytes(data),
+        reason=reason,
     )

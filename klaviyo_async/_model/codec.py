@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from klaviyo_async._data_frames import unwrapped
 from klaviyo_async._model.unset import UNSET
 
 __all__ = ["dumps", "encode", "loads", "parse", "rest"]
@@ -80,6 +81,14 @@ def _encode(value: Any) -> Any:
         return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
     if isinstance(value, (set, frozenset)):
         return sorted(value)
+    try:
+        stands_for = unwrapped(value)
+    except ValueError as error:
+        raise TypeError(str(error)) from None
+    if stands_for is not value:
+        return stands_for
+    if isinstance(value, (datetime, date)):  # a subclass, such as pandas.Timestamp
+        return value.isoformat()
     if value is UNSET:
         raise TypeError("UNSET can't be sent: leave the key out, or use None to clear the value")
     raise TypeError(f"{type(value).__name__} can't be written as JSON")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from math import isfinite
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
+from klaviyo_async._data_frames import unwrapped
 from klaviyo_async._model.codec import dumps, encode, loads
 from klaviyo_async.errors import QueryError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["ATOMS", "PLAIN", "checked", "copied", "tree"]
 
@@ -44,31 +43,44 @@ def copied(value: Any) -> Any:
 def checked(value: Any, *place: str | int, strict: bool = True) -> Any:
     """A copy like that of `copied`, but accepting integers of any size.
 
-    If `strict`, raises QueryError with the location of a number that JSON doesn't have.
+    If `strict`, raises QueryError with the location of what JSON can't hold; TypeError if not.
     """
     kind = type(value)
     if kind in PLAIN:
         return value
-    if kind is dict:
+    if kind is dict or isinstance(value, Mapping):
         return {
             key if type(key) is str else _key(key): each
             if type(each) in PLAIN
             else checked(each, *place, key, strict=strict)
             for key, each in value.items()
         }
-    if kind is list or kind is tuple:
+    if isinstance(value, list | tuple):
         return [
             each if type(each) in PLAIN else checked(each, *place, index, strict=strict)
             for index, each in enumerate(value)
         ]
-    if kind is float:
+    if isinstance(value, float):
         if strict and not isfinite(value):
-            at = "".join(f"/{part}" for part in place)
-            raise QueryError(f"{at}: {value} is not a JSON number; leave the key out, or use None for null")
-        return value
+            raise QueryError(
+                f"{_pointer(place)}: {value} is not a JSON number; leave the key out, or use None for null"
+            )
+        return float(value)
     if hasattr(value, "_tree"):
         return checked(value._tree(), *place, strict=strict)
-    return loads(dumps(value))
+    try:
+        stands_for = unwrapped(value)
+        if stands_for is value:
+            return loads(dumps(value))
+    except (TypeError, ValueError) as error:
+        if not strict:
+            raise
+        raise QueryError(f"{_pointer(place)}: {error}") from None
+    return checked(stands_for, *place, strict=strict)
+
+
+def _pointer(place: tuple[str | int, ...]) -> str:
+    return "/" + "/".join(map(str, place))
 
 
 def _key(key: Any) -> str:

@@ -280,6 +280,18 @@ async def test_a_redirect_is_an_error_and_is_never_followed(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("status", [300, 304])
+async def test_one_that_leads_nowhere_is_not_told_as_a_redirect(
+    server: RawServer, klaviyo: Klaviyo, status: int
+) -> None:
+    server.plan(reply(status))
+    with pytest.raises(
+        APIError, match=r"no such responses, so this came from something else. Check base_url"
+    ) as caught:
+        await klaviyo.profiles.get_profile("01")
+    assert caught.value.status == status
+
+
 async def test_an_answer_before_the_whole_body_was_sent(server: RawServer, recorder: Recorder) -> None:
     """As servers answer 413: at once, without reading on, and then closing."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
@@ -78,8 +79,20 @@ def subclass(cls: Any) -> None:
     @attrs.define
     class Own(cls):  # type: ignore[misc]
         note: str = ""
+        marks: list[str] = attrs.Factory(list)
 
     assert Plain(id="1").to_dict() == Own(id="1", note="x").to_dict() == {"kind": "item", "id": "1"}
+    value = {"id": "1", "made-at": "2026-01-02T03:04:05Z", "items": [{"self": "/2"}], "more": 1}
+    for kind in (Plain, Own):
+        found = kind.from_dict(value)
+        copies = (found, kind.from_json(json.dumps(value)), copy.deepcopy(found), found.replace(id="1"))
+        assert {type(each) for each in copies} == {kind}
+        for each in copies:
+            assert (each.made_at.year, each.items[0].self_, each.more, each.from_) == (2026, "/2", 1, None)
+            assert not each.is_set("from")
+            assert each == found
+            assert each.to_dict() == value
+    assert (Own.from_dict(value).note, Own.from_dict(value).marks) == ("", [])
 
 
 QUESTIONS = [signature, fields, constructor, decoding, names, subclass]

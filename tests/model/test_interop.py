@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict, defaultdict
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from benchmarks.data import profiles_page
-from klaviyo_async import QueryError, models, operations, resources
+from klaviyo_async import DecodeError, QueryError, models, operations, resources
 
 Page: Any = getattr(models, str(operations["get_profiles"].response))
 
@@ -172,3 +174,84 @@ def test_integers_of_any_size_stay_exact_through_dicts() -> None:
     assert json.loads(found.to_json()) == value
     assert found.attributes.properties["big"] == 10**40
     assert found.to_dict() == value
+
+
+@pytest.mark.parametrize(
+    "wrap", [dict, OrderedDict, MappingProxyType, lambda inner: defaultdict(list, inner), lambda inner: [inner], lambda inner: (inner,)]
+)  # fmt: skip
+def test_numbers_that_json_does_not_have_are_found_in_every_kind_of_container(wrap: Any) -> None:
+    """They would go out as null, and null clears a field."""
+    with pytest.raises(QueryError, match=r"^/attributes/properties/.*score: nan is not a JSON number"):
+        resources.Profile.from_dict({"attributes": {"properties": {"x": wrap({"score": float("nan")})}}})
+    kept = resources.Profile.from_dict({"attributes": {"properties": {"x": wrap({"score": 1.5})}}})
+    assert json.loads(kept.to_json()) == kept.to_dict()
+    assert '"score": 1.5' in json.dumps(kept.to_dict())
+
+
+def test_values_of_data_frames_are_what_they_stand_for() -> None:
+    numpy, pandas = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    noon = pandas.Timestamp("2026-01-01T12:00:00", tz="UTC")
+    values = {"int": numpy.int64(5), "float": numpy.float32(1.5), "bool": numpy.bool_(True), "time": noon}
+    plain = {"int": 5, "float": 1.5, "bool": True, "time": "2026-01-01T12:00:00+00:00"}
+    read = resources.ProfileAttributes.from_dict({"created": noon, "properties": values})
+    made = resources.ProfileAttributes(created=noon, properties=values)
+    for attributes in (read, made):
+        assert attributes.created == datetime(2026, 1, 1, 12, tzinfo=UTC)
+        assert attributes.to_dict() == {"created": plain["time"], "properties": plain}
+        assert json.loads(attributes.to_json()) == attributes.to_dict()
+    for value in (pandas.NaT, pandas.NA, numpy.float64("nan"), numpy.float32("inf"), numpy.array([1])):
+        with pytest.raises(QueryError, match=r"^/properties/list/1: "):
+            resources.ProfileAttributes.from_dict({"properties": {"list": [1, value]}})
+
+
+@pytest.mark.parametrize("value", [object(), b"x", 1j])
+def test_what_has_no_form_in_json_is_refused_with_its_place(value: Any) -> None:
+    with pytest.raises(QueryError, match=r"^/attributes/properties/a: "):
+        resources.Profile.from_dict({"attributes": {"properties": {"a": value}}})
+
+
+def test_a_mapping_that_contains_itself_is_refused() -> None:
+    value: dict[str, Any] = {}
+    value["again"] = value
+    with pytest.raises(QueryError, match="Profile: the mapping is nested too deeply, or contains itself"):
+        resources.Profile.from_dict(value)
+
+
+# --- what can't be decoded at all
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (None, "got NoneType"),
+        ([], "got list"),
+        ([("id", "1")], "got list"),
+        ("{}", "got str; JSON text goes to from_json"),
+    ],
+)
+def test_from_dict_takes_mappings(given: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=rf"Profile\.from_dict: expected a mapping, {told}"):
+        resources.Profile.from_dict(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [(None, "got NoneType"), (5, "got int"), ({"id": "1"}, "got dict; a mapping goes to from_dict")]
+)
+def test_from_json_takes_text(given: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=rf"Profile\.from_json: expected JSON text, bytes or str, {told}"):
+        resources.Profile.from_json(given)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("", "Expecting value"), ("{", "Expecting property name"), ("[]", "got list"), ("null", "got NoneType")],
+)
+def test_text_that_is_no_object_is_not_blamed_on_klaviyo(text: str, reason: str) -> None:
+    for given in (text, text.encode()):
+        with pytest.raises(
+            DecodeError, match=rf"^Profile\.from_json: the text is not the JSON of an object .*{reason}"
+        ) as caught:
+            resources.Profile.from_json(given)
+        assert caught.value.status is None
+        assert caught.value.body == text.encode()
+        assert "Klaviyo" not in str(caught.value)
