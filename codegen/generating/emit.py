@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from codegen.errors import CodegenError
 from codegen.generating.package import Report, render
 from codegen.generating.target import Target
 
@@ -18,17 +19,28 @@ _DIFF_LINES = 200
 
 
 def generate(revision: str | None, specs: Path, out: Path | None, package: str | None) -> Report:
-    """Write the generated parts, and take away what an earlier run wrote and this one doesn't."""
+    """Write the generated parts, and take away what an earlier run wrote and this one doesn't.
+
+    Raises CodegenError, with nothing written, where a file of somebody else's is in the way.
+    """
     target = Target.of(revision, specs, out, package)
     files, report = render(target)
     folder = target.folder
-    for stale in target.listed().keys() - files.keys():
-        (folder / stale).unlink(missing_ok=True)
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_bytes() != content:
-            path.write_bytes(content)
+    foreign = target.foreign(files)
+    if foreign is not None:
+        raise CodegenError(
+            "it is there and was not generated; give another --package or --out, or take it away", file=foreign
+        )
+    try:
+        for stale in target.listed().keys() - files.keys():
+            (folder / stale).unlink(missing_ok=True)
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists() or path.read_bytes() != content:
+                path.write_bytes(content)
+    except OSError as error:
+        raise CodegenError(f"can't be written: {error.strerror or error}", file=error.filename or folder) from None
     return report
 
 
