@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["nearest", "shown", "unknown_keyword"]
+__all__ = ["nearest", "printable", "shown", "unknown_keyword"]
 
 _LISTED = 12
 _LISTABLE = 100
@@ -40,6 +40,11 @@ def shown(value: object, longest: int = 80) -> str:
     except Exception:  # noqa: BLE001 - an int of more than 4300 digits has no repr, nor has what others wrote badly
         text = f"<{type(value).__name__}>"
     return text if len(text) <= longest else text[:longest] + "…"
+
+
+def printable(text: str) -> str:
+    """The text with lone surrogates as escapes: no terminal, log file or database takes them."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def unknown_keyword(operation: str, name: str, known: Iterable[str]) -> TypeError:

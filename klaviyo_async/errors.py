@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from attrs import field, frozen
 
+from klaviyo_async._did_you_mean import printable
 from klaviyo_async.headers import Headers
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class KlaviyoError(Exception):
 
     def __str__(self) -> str:
         # Text from the network or the caller may contain lone surrogates, which terminals and log files don't accept.
-        return super().__str__().encode("utf-8", "backslashreplace").decode()
+        return printable(super().__str__())
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions pickle by calling their class with `args`, which doesn't work with keyword-only constructors.
@@ -62,10 +63,10 @@ class ConfigurationError(KlaviyoError):
 class Problem:
     """One problem with a call. `str()` returns the sentence describing it."""
 
-    pointer: str
+    pointer: str = field(converter=printable)
     """Where: a JSON pointer into the body (``/data/attributes/email``), or the keyword (``filter``, ``fields[profile]``).
     Empty if the problem has no location of its own."""
-    message: str
+    message: str = field(converter=printable)
     kind: Literal["unknown", "mismatch", "range", "required", "type", "value"] = "value"
     """unknown: a name or value that the operation doesn't have; mismatch: a filter value of another type than documented;
     range: a number out of bounds; required: something is missing; type: a Python type that can't be sent here; value: a

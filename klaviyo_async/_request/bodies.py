@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 from uuid import UUID
 
 from attrs import field, frozen
@@ -240,7 +240,7 @@ class _Builder:
     def from_body(self, body: object, resource: Resource) -> object:
         """The document that was passed as a whole; if only type and id are needed, the id is enough."""
         if isinstance(body, str) and not resource.wraps_attributes and not resource.relationships:
-            return {"data": {"type": resource.type, "id": body}}
+            return {"data": {"type": resource.type, "id": self.identifier(body, ((None, "data"), "id"))}}
         document = self.plain(body, None)
         if self.validate and not (isinstance(document, dict) and "data" in document):
             self.problem(
@@ -278,8 +278,7 @@ class _Builder:
         for name, value in given.items():
             if value is UNSET:
                 continue
-            if not isinstance(name, str):
-                self.problem(place, f"a key must be a str, not {shown(name)}", "type")
+            if not self.is_key(name, place):
                 continue
             if name not in known and name not in resource.relationships:
                 name = _keyword_of(resource, name) or name
@@ -421,7 +420,7 @@ class _Builder:
 
     def identifier(self, value: object, place: Place) -> object:
         if isinstance(value, str) and value:
-            return str.__str__(value)
+            return self.text(str.__str__(value), place)
         if isinstance(value, int | UUID) and not isinstance(value, bool):
             return text_of(value)
         try:
@@ -483,11 +482,11 @@ class _Builder:
             return self.plain(value, place)
         made: dict[str, object] = {}
         for key, member in value.items():
-            if member is UNSET:
+            if member is UNSET or not self.is_key(key, place):
                 continue
             inner = nested.keys.get(key)
-            at: Place = (place, text_of(key))
-            made[text_of(key)] = self.plain(member, at) if inner is None else self.nested(member, inner, at)
+            at: Place = (place, key)
+            made[str.__str__(key)] = self.plain(member, at) if inner is None else self.nested(member, inner, at)
         return made
 
     def resource(self, value: object, resource: Resource, place: Place) -> object:
@@ -517,7 +516,9 @@ class _Builder:
     def plain(self, value: Any, place: Place) -> Any:
         """The value as plain JSON; values that have no JSON form are noted as problems."""
         kind = type(value)
-        if kind is str or value is None or kind is int or kind is bool:
+        if kind is str:
+            return value if value.isascii() else self.text(value, place)
+        if value is None or kind is int or kind is bool:
             return value
         if kind is float:
             if isfinite(value):
@@ -534,13 +535,29 @@ class _Builder:
             return None
         return self.other(value, place)
 
+    def text(self, value: str, place: Place) -> str:
+        if _is_text(value):
+            return value
+        self.problem(
+            place, "the text has a lone surrogate, which no encoding can send: decode properly what it came from"
+        )
+        return ""
+
+    def is_key(self, key: object, place: Place) -> TypeGuard[str]:
+        if not isinstance(key, str):
+            self.problem(place, f"a key must be a str, not {shown(key)}", "type")
+            return False
+        if not _is_text(key):
+            self.problem(place, f"the key {shown(key)} has a lone surrogate, which no encoding can send")
+            return False
+        return True
+
     def mapping(self, value: Mapping[Any, Any], place: Place) -> dict[str, object]:
         made: dict[str, object] = {}
         for key, member in value.items():
             if member is UNSET:
                 continue
-            if not isinstance(key, str):
-                self.problem(place, f"a key must be a str, not {shown(key)}", "type")
+            if not (type(key) is str and key.isascii()) and not self.is_key(key, place):
                 continue
             made[str.__str__(key)] = self.plain(member, (place, key))
         return made
@@ -562,7 +579,7 @@ class _Builder:
         if isinstance(value, Enum):
             return self.plain(value.value, place)
         if isinstance(value, str):
-            return str.__str__(value)
+            return self.text(str.__str__(value), place)
         if isinstance(value, int):
             return int(value)
         if isinstance(value, float):
@@ -599,6 +616,14 @@ class _Builder:
                 place, f"the decimal {value} has more digits than a JSON number keeps; give a str, or round it"
             )
         return number
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be encoded: a lone surrogate, as text of another encoding or a cut pair leaves it, can't."""
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _ordered(values: Iterable[Any]) -> list[Any]:

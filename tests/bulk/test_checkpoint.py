@@ -112,6 +112,9 @@ async def test_cancelled_and_taken_up_again(klaviyo: Klaviyo, fake: FakeKlaviyo,
     assert report.requests == 0  # the jobs were followed to their end
     assert emails(fake) == Counter(row["email"] for row in people(95))
     assert told[-1].done == 95
+    told.clear()
+    await klaviyo.bulk.import_profiles(people(95), checkpoint=path, progress=told.append)
+    assert {each.rate for each in told} == {0.0}  # this run did nothing
 
 
 @pytest.mark.usefixtures("small")
@@ -173,8 +176,10 @@ async def test_another_job_is_refused(klaviyo: Klaviyo, fake: FakeKlaviyo, tmp_p
     fake.requests.clear()
     with pytest.raises(CheckpointError, match="its operation is bulk_import_profiles, not bulk_suppress_profiles"):
         await klaviyo.bulk.suppress_profiles(["a@x.com"], checkpoint=path)
-    with pytest.raises(CheckpointError, match="its request is"):
+    with pytest.raises(CheckpointError, match=r"its request is .*, not .*lists") as caught:
         await klaviyo.bulk.import_profiles(people(3), lists=["L"], checkpoint=path)
+    theirs, ours = str(caught.value).partition("its request is ")[2].split(", not ")
+    assert theirs != ours[: len(theirs)]  # where they differ is what is shown
     assert not fake.requests
 
 

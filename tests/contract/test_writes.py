@@ -291,6 +291,28 @@ async def test_values_that_are_no_json(server: WebServer, client: Klaviyo, value
     assert not server.requests
 
 
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({"email": "\ud800@x.com"}, "/data/attributes/email"),
+        ({"properties": {"a": ["\udfff"]}}, "/data/attributes/properties/a/0"),
+        ({"properties": {"\ud800": 1}}, "/data/attributes/properties"),
+        ({"location": {"\ud800": 1}}, "/data/attributes/location"),
+        ({"body": {"data": {"type": "profile", "attributes": {"email": "\ud800"}}}}, "/data/attributes/email"),
+    ],
+)
+async def test_text_that_can_not_be_encoded_is_not_sent(
+    server: WebServer, client: Klaviyo, given: Any, place: str
+) -> None:
+    with pytest.raises(QueryError, match="lone surrogate") as caught:
+        await client.profiles.create_profile(**given)
+    assert [problem.pointer for problem in caught.value.problems] == [place]
+    for call in (client.lists.add_profiles_to_list("L", ["\ud800"]), client.request("POST", "/api/x", json=["\ud800"])):
+        with pytest.raises(QueryError, match="lone surrogate"):
+            await call
+    assert not server.requests
+
+
 async def test_nothing_is_added(server: WebServer, client: Klaviyo) -> None:
     await client.profiles.create_profile(email=None)
     assert server.json == resource("profile", {"email": None})

@@ -19,8 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
+from attrs.converters import optional
 
+from klaviyo_async._did_you_mean import printable
 from klaviyo_async.bulk._import.batches import Batch
 from klaviyo_async.bulk._import.outcomes import Outcomes, Store
 from klaviyo_async.errors import CheckpointError
@@ -62,9 +64,10 @@ class Outcome:
     row: int
     state: Literal["failed", "unknown"]
     id: str | None = None
-    code: str | None = None
-    detail: str | None = None
-    pointer: str | None = None
+    # Klaviyo's words: what isn't printable has no place in a database either.
+    code: str | None = field(default=None, converter=optional(printable))
+    detail: str | None = field(default=None, converter=optional(printable))
+    pointer: str | None = field(default=None, converter=optional(printable))
     resent: bool = False
     text: bytes | None = None
 
@@ -164,8 +167,9 @@ class Ledger:
         known = {key: str(value) for key, value in database.execute("SELECT key, value FROM about") if key in about}
         for key, value in about.items():
             if known.get(key) != value:
+                theirs, ours = _apart(known.get(key, "missing"), value)
                 raise CheckpointError(
-                    f"{self.path} belongs to another job: its {key} is {_short(known.get(key))}, not {_short(value)}."
+                    f"{self.path} belongs to another job: its {key} is {theirs}, not {ours}."
                     " Use another file, or delete this one if that job is no longer needed."
                 )
         self._settle_what_is_known(database)
@@ -406,5 +410,12 @@ def _numbers(blob: bytes) -> array[int]:
     return array("q", (number for start, stop in _spans(blob) for number in range(start, stop)))
 
 
-def _short(text: str | None) -> str:
-    return "missing" if text is None else text if len(text) <= 60 else f"{text[:60]}…"
+def _apart(one: str, other: str) -> tuple[str, str]:
+    """Two texts from a little before they differ, shortened."""
+    same = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
+    start = max(0, same - 20)
+    first, second = (
+        ("…" if start else "") + text[start : start + 60] + ("…" if len(text) > start + 60 else "")
+        for text in (one, other)
+    )
+    return first, second

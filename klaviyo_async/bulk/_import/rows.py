@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, frozen
 
-from klaviyo_async._did_you_mean import nearest, shown
+from klaviyo_async._did_you_mean import nearest, printable, shown
 from klaviyo_async._model.base import Model
 from klaviyo_async._model.codec import parse
 from klaviyo_async._request.bodies import build_identifier, build_resource, json_text
@@ -328,18 +328,18 @@ def identity_of(given: object) -> str | None:
     if isinstance(given, Model):
         given = given._wire()
     if isinstance(given, str):
-        return given
+        return printable(given)
     if not isinstance(given, Mapping):
         return None
     places: list[Mapping[Any, Any]] = [given]
     if isinstance(inside := given.get("attributes"), Mapping | Model):
         places.append(inside._wire() if isinstance(inside, Model) else inside)
     if _is_text(given.get("id")):
-        return str(given["id"])
+        return printable(str(given["id"]))
     for name in _NAMES:
         for place in places:
             if _is_text(place.get(name)):
-                return str(place[name])
+                return printable(str(place[name]))
     for place in places:
         profile = place.get("profile")
         if isinstance(profile, Mapping):
