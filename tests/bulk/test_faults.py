@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -208,6 +209,9 @@ def job(status: str, **attributes: Any) -> dict[str, Any]:
         (job("cancelled", completed_count=0, failed_count=0), 0, 5, 0),
         (job("cancelled", completed_count=None, failed_count=None), 0, 5, 0),
         (job("cancelled", completed_count=2, failed_count=0), 0, 0, 5),
+        (job("failed"), 0, 5, 0),
+        (job("failed", completed_count=2, failed_count=0), 0, 0, 5),
+        (job("expired", completed_count=0, failed_count=0), 0, 5, 0),
         (job("complete", completed_count=0, failed_count=5), 0, 5, 0),
         (job("complete", completed_count=3, failed_count=2), 0, 0, 5),
         (job("complete", completed_count=5, failed_count=0), 5, 0, 0),
@@ -217,8 +221,8 @@ def job(status: str, **attributes: Any) -> dict[str, Any]:
 async def test_jobs_that_go_wrong(
     klaviyo: Klaviyo, fake: FakeKlaviyo, document: dict[str, Any], succeeded: int, failed: int, unknown: int
 ) -> None:
-    fake.fail("get_bulk_import_profiles_job", status=200, body=document)
-    report = await klaviyo.bulk.import_profiles(people(5))
+    fake.fail("get_bulk_import_profiles_job", status=200, body=document, times=None)
+    report = await asyncio.wait_for(klaviyo.bulk.import_profiles(people(5)), 30)
     assert (report.succeeded, report.failed, len(report.unknown)) == (succeeded, failed, unknown)
     assert adds_up(report)
     for each in [*report.errors, *report.unknown]:
@@ -260,11 +264,12 @@ async def test_errors_of_an_import_are_read_page_by_page_and_by_payload(klaviyo:
     assert [error.row for error in report.errors] == list(range(0, 250, 2))
     listed = {
         "data": [
+            None,
             {
                 "type": "import-error",
                 "id": "E",
                 "attributes": {"detail": "No.", "original_payload": {"email": "p3@x.com"}},
-            }
+            },
         ],
         "links": {"next": None},
     }
@@ -272,6 +277,14 @@ async def test_errors_of_an_import_are_read_page_by_page_and_by_payload(klaviyo:
     fake.fail("get_errors_for_bulk_import_profiles_job", status=200, body=listed)
     report = await klaviyo.bulk.import_profiles(people(5))
     assert [(error.row, error.id, error.detail) for error in report.errors] == [(3, "p3@x.com", "No.")]
+
+
+async def test_words_of_klaviyos_that_can_not_be_encoded(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
+    pointed = refusal("/data/attributes/profiles/data/1/attributes/\ud800", detail="No \udfff.")
+    fake.fail("bulk_import_profiles", status=400, body=json.dumps(pointed))
+    report = await klaviyo.bulk.import_profiles(people(3))
+    (error,) = report.errors
+    assert (error.row, error.detail, error.pointer) == (1, "No \\udfff.", "/attributes/\\ud800")
 
 
 async def test_jobs_are_looked_at_again_when_that_fails(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:

@@ -26,6 +26,9 @@ SHORTEST = 0.25
 LONGEST = 30.0
 """Seconds that no pause exceeds."""
 _GROWTH = 1.6
+_BROKEN_OFF = frozenset({"cancelled", "failed", "expired"})
+"""Where a job that didn't come to its end stops. The documents of jobs that take rows have only the first, those of other
+jobs have the others; a job that ended in one of them would be looked at for ever."""
 
 
 @define
@@ -56,8 +59,8 @@ class Pace:
 class Ended:
     """A job at its end, as far as it tells."""
 
-    complete: bool
-    """Whether it came to its end by itself; else it was cancelled."""
+    broken_off: str | None
+    """The status where it didn't come to its end: ``cancelled``, ``failed``."""
     failed: int | None
     """How many rows failed; None where it doesn't count them."""
     succeeded: int | None
@@ -88,7 +91,8 @@ class Follower:
         for pause in self._pace.pauses():
             await asyncio.sleep(pause)
             found = await self._look(job)
-            if found.get("status") in self._job.ended or found.get("completed_at"):
+            status = found.get("status")
+            if status in self._job.ended or status in _BROKEN_OFF or found.get("completed_at"):
                 self._pace.took(asyncio.get_running_loop().time() - began)
                 return await self._ended(job, found)
         raise AssertionError("there is no end of pauses")
@@ -102,7 +106,7 @@ class Follower:
 
     async def _ended(self, job: str, found: Mapping[str, Any]) -> Ended:
         ended = Ended(
-            complete=found.get("status") != "cancelled",
+            broken_off=found["status"] if found.get("status") in _BROKEN_OFF else None,
             failed=_count(found, "failed_count"),
             succeeded=_count(found, "completed_count"),
             skipped=_count(found, "skipped_count") or 0,
@@ -121,7 +125,7 @@ class Follower:
         errors: list[ErrorObject] = []
         payloads: list[Any] = []
         async for page in self._session.pages(operation, (job,)).pages():
-            for each in page.to_dict().get("data") or ():
+            for each in filter(lambda found: isinstance(found, dict), page.to_dict().get("data") or ()):
                 attributes = each.get("attributes") or {}
                 errors.append(ErrorObject.from_dict({**attributes, "id": each.get("id")}))
                 payloads.append(attributes.get("original_payload"))

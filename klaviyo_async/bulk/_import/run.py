@@ -72,7 +72,7 @@ class Run:
         self._refused_alone = 0
         self._following: set[Batch] = set()
         self._jobs = 0
-        self._earlier = 0
+        self._earlier = self._settled
         self._began = time.perf_counter()
         self._source: Source | None = None
         self._replay = Replay(None, ())
@@ -273,7 +273,7 @@ class Run:
             return
         self._jobs += 1
         outcomes: list[Outcome] = []
-        if ended.errors or ended.failed or not ended.complete or batch.resent:
+        if ended.errors or ended.failed or ended.broken_off or batch.resent:
             await self._ledger.fetch(batch)
             outcomes = await asyncio.to_thread(_outcomes, batch, ended)
         await self._settle(batch, outcomes, ended.skipped)
@@ -353,7 +353,6 @@ class Run:
 
 
 RESENT = "It was being sent when an earlier run ended. It was sent again, and accepted."
-CANCELLED = "Its job was cancelled before any of its rows was processed."
 
 
 def _failed(batch: Batch, blamed: Mapping[int, Reason]) -> list[Outcome]:
@@ -387,11 +386,13 @@ def _outcomes(batch: Batch, ended: Ended) -> list[Outcome]:
     blamed = trace(ended, batch.texts())
     others = len(batch) - len(blamed)
     untold = (ended.failed or 0) - len(blamed)
-    if not ended.complete:
+    if ended.broken_off:
+        how = "was cancelled" if ended.broken_off == "cancelled" else ended.broken_off
         if ended.succeeded == 0 or (ended.succeeded is None and not blamed):
-            why = Reason("cancelled", CANCELLED, None)
+            before = "" if ended.succeeded is None and how == "failed" else " before any of its rows was processed"
+            why = Reason(ended.broken_off, f"Its job {how}{before}.", None)
             return _failed(batch, {index: blamed.get(index, why) for index in range(len(batch))})
-        rest = f"Its job was cancelled when {ended.succeeded or 0:,} of its {len(batch):,} rows were done."
+        rest = f"Its job {how} when {ended.succeeded or 0:,} of its {len(batch):,} rows were done."
         return [*_failed(batch, blamed), *_all_unknown(batch, rest, without=blamed)]
     if others and untold >= others:
         why = Reason(None, "Its job failed without giving a reason.", None)
