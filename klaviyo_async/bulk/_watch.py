@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import sys
 from typing import TYPE_CHECKING
+
+from klaviyo_async._did_you_mean import shown
+from klaviyo_async.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -29,7 +33,10 @@ async def watching(progress: bool | ProgressCallback, look: Callable[[], Progres
     if progress is False:
         yield
         return
-    shown, pause = _shown() if progress is True else (contextlib.nullcontext(progress), OFTEN)
+    if progress is not True and (not callable(progress) or inspect.iscoroutinefunction(progress)):
+        what = "an async one" if callable(progress) else shown(progress)
+        raise QueryError(f"progress must be True, False or a plain function that takes a Progress, not {what}.")
+    telling, pause = _shown() if progress is True else (contextlib.nullcontext(progress), OFTEN)
 
     async def keep_telling() -> None:
         while True:
@@ -37,7 +44,7 @@ async def watching(progress: bool | ProgressCallback, look: Callable[[], Progres
             await asyncio.sleep(pause)
 
     async with contextlib.AsyncExitStack() as stack:
-        tell = stack.enter_context(shown)
+        tell = stack.enter_context(telling)
         group = await stack.enter_async_context(_unwrapped_group())
         task = group.create_task(keep_telling())
         try:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from attrs import asdict, fields, frozen
 
+from klaviyo_async._did_you_mean import shown
+from klaviyo_async.bulk.progress import counted
 from klaviyo_async.errors import QueryError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 __all__ = ["ExportReport", "merge"]
 
@@ -52,7 +52,9 @@ class ExportReport:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ExportReport:
-        """The report from a `to_dict` mapping."""
+        """The report from a `to_dict` mapping. Raises `QueryError` for anything else."""
+        if not isinstance(data, Mapping) or not isinstance(data.get("operation"), str):
+            raise QueryError(f"This is not the report of an export, nor a mapping from its to_dict(): {shown(data)}.")
         known: dict[str, Any] = {name: data[name] for name in (field.name for field in fields(cls)) if name in data}
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in known.items()
@@ -60,7 +62,7 @@ class ExportReport:
         return cls(**values)
 
     def __str__(self) -> str:
-        text = f"{self.operation}: {self.records:,} records, {self.requests:,} requests, {self.seconds:,.1f} s"
+        text = f"{self.operation}: {counted(self.records, 'records')}, {counted(self.requests, 'requests')}, {self.seconds:,.1f} s"
         if self.out:
             text += f", {self.bytes:,} bytes in {', '.join(self.out)}"
         if self.missing:
@@ -74,6 +76,8 @@ def merge(reports: Iterable[ExportReport | Mapping[str, Any]]) -> ExportReport:
     A part that was run twice, because its worker was killed, counts once, with its last report. Reports may be results of
     `to_dict`. Raises `QueryError` if there are none, or if they belong to different plans.
     """
+    if isinstance(reports, Mapping | str) or not isinstance(reports, Iterable):
+        raise QueryError(f"merge takes an iterable of reports, not {shown(reports)}.")
     found = [each if isinstance(each, ExportReport) else ExportReport.from_dict(each) for each in reports]
     if not found:
         raise QueryError("merge: there are no reports to merge.")

@@ -10,6 +10,11 @@ from attrs import frozen
 __all__ = ["Progress", "ProgressCallback"]
 
 
+def counted(number: int, things: str) -> str:
+    """A number of things: ``1 row``, ``2,500 rows``."""
+    return f"{number:,} {things.removesuffix('s') if number == 1 else things}"
+
+
 @frozen(kw_only=True)
 class Progress:
     """The progress of a bulk job at one moment."""
@@ -47,16 +52,17 @@ class Progress:
         return max(0.0, (self.total - self.done) / self.rate)
 
     def __str__(self) -> str:
-        of = f" of {self.total:,}" if self.total is not None else ""
-        parts = [f"{self.operation}: {self.done:,}{of} {self.unit}", f"{self.rate:,.0f}/s"]
+        of = f"{self.done:,} of " if self.total is not None else ""
+        count = self.done if self.total is None else self.total
+        parts = [f"{self.operation}: {of}{counted(count, self.unit)}", f"{self.rate:,.0f}/s"]
         if self.eta and not self.finished:
             parts.append(f"{self.eta:,.0f} s left")
         if self.failed:
             parts.append(f"{self.failed:,} failed")
         if self.jobs:
-            parts.append(f"{self.jobs:,} jobs in progress")
+            parts.append(f"{counted(self.jobs, 'jobs')} in progress")
         if self.waiting:
-            parts.append(f"{self.waiting:,} requests waiting for the rate limit")
+            parts.append(f"{counted(self.waiting, 'requests')} waiting for the rate limit")
         return ", ".join(parts)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from attrs import field, frozen
 
+from klaviyo_async.bulk.progress import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from os import PathLike
@@ -102,7 +104,7 @@ class Report:
             parts[-1] += f" ({self.unsent:,} of them unsent)"
         if self.unknown:
             parts.append(f"{len(self.unknown):,} unknown")
-        return f"{self.operation}: {self.submitted:,} rows, {', '.join(parts)}"
+        return f"{self.operation}: {counted(self.submitted, 'rows')}, {', '.join(parts)}"
 
 
 class _Texts(Protocol):

@@ -12,6 +12,7 @@ from attrs import asdict
 from click.shell_completion import CompletionItem
 
 from klaviyo_async._did_you_mean import nearest
+from klaviyo_async.bulk.progress import counted
 from klaviyo_async.cli.arguments import read_json
 from klaviyo_async.cli.connection import Connection, connected, machine_option
 from klaviyo_async.cli.failures import ROWS, Interrupted, redacted
@@ -210,7 +211,7 @@ def _tell(report: Report, failed: str | None, *, machine: bool) -> None:
         return
     requests = f"{report.requests:,} request{'' if report.requests == 1 else 's'}"
     click.echo(
-        f"{report.operation}: {report.submitted:,} rows checked, {report.failed:,} can't be sent. Nothing was sent."
+        f"{report.operation}: {counted(report.submitted, 'rows')} checked, {report.failed:,} can't be sent. Nothing was sent."
     )
     if report.requests:
         click.echo(f"It would take {requests}, and {_span(report.seconds)} under the limits.")

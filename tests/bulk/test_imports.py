@@ -12,7 +12,7 @@ from klaviyo_async import NotFound, QueryError, Unauthorized, operations
 from klaviyo_async.bulk import Bulk, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from klaviyo_async import Klaviyo
     from klaviyo_async.testing import FakeKlaviyo
@@ -254,8 +254,93 @@ async def test_suppressing_by_address_list_or_segment(klaviyo: Klaviyo, fake: Fa
     for given in ({}, {"rows": ["a@x.com"], "list": "L"}, {"list": "L", "segment": "S"}):
         with pytest.raises(QueryError, match="exactly one of rows, list=…, segment=…"):
             await klaviyo.bulk.suppress_profiles(**given)  # type: ignore[arg-type]
-    with pytest.raises(QueryError, match="a checkpoint is for rows"):
-        await klaviyo.bulk.suppress_profiles(list=made.data.id, checkpoint="x.sqlite")
+    for name in ("checkpoint", "failed_to"):
+        with pytest.raises(QueryError, match=f"{name} is for rows"):
+            await klaviyo.bulk.suppress_profiles(list=made.data.id, **{name: "x"})  # type: ignore[arg-type]
+
+
+async def test_a_dry_run_over_a_list_sends_nothing(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
+    made = await klaviyo.lists.create_list(name="VIP")
+    await klaviyo.bulk.import_profiles([{"email": "c@x.com"}], lists=[made.data.id])
+    fake.requests.clear()
+    report = await klaviyo.bulk.suppress_profiles(list=made.data.id, dry_run=True)
+    assert report.dry_run
+    assert report.requests == 1
+    assert not fake.requests
+
+
+async def test_progress_of_a_job_over_a_list(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
+    made = await klaviyo.lists.create_list(name="VIP")
+    await klaviyo.bulk.import_profiles([{"email": "c@x.com"}, {"email": "d@x.com"}], lists=[made.data.id])
+    told: list[Progress] = []
+    await klaviyo.bulk.suppress_profiles(list=made.data.id, progress=told.append)
+    assert (told[0].jobs, told[0].finished) == (1, False)
+    assert (told[-1].done, told[-1].total, told[-1].jobs, told[-1].finished) == (2, 2, 0, True)
+
+
+async def test_a_file_for_failed_rows_that_can_not_be_written_is_told_before_anything_is_sent(
+    klaviyo: Klaviyo, fake: FakeKlaviyo, tmp_path: Any
+) -> None:
+    for path, message in ((tmp_path / "none" / "failed.ndjson", "there is no folder"), (tmp_path, "is a folder")):
+        with pytest.raises(QueryError, match=message):
+            await klaviyo.bulk.import_profiles(people(3), failed_to=path)
+    assert not fake.requests
+
+
+async def test_the_report_is_told_where_failed_rows_can_not_be_written_at_the_end(
+    klaviyo: Klaviyo, tmp_path: Any
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        yield from people(3)
+        folder.rmdir()
+
+    with pytest.raises(FileNotFoundError) as caught:
+        await klaviyo.bulk.import_profiles(rows(), failed_to=folder / "failed.ndjson")
+    assert "3 rows, 3 succeeded" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("wrong", ["yes", None, 5])
+async def test_progress_that_is_no_function(klaviyo: Klaviyo, fake: FakeKlaviyo, wrong: Any) -> None:
+    with pytest.raises(QueryError, match="progress must be True, False or a plain function"):
+        await klaviyo.bulk.import_profiles(people(3), progress=wrong)
+    assert not fake.requests
+
+
+async def test_progress_by_a_coroutine_function(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
+    async def tell(progress: Progress) -> None:
+        """Nobody would await it."""
+
+    with pytest.raises(QueryError, match="not an async one"):
+        await klaviyo.bulk.import_profiles(people(3), progress=tell)
+    assert not fake.requests
+
+
+@pytest.mark.parametrize(
+    ("row", "id", "pointer"),
+    [
+        ({"email": "\ud800@x.com"}, "\\ud800@x.com", "/attributes/email"),
+        ({"email": "s@x.com", "first_name": "J\udcf6rg"}, "s@x.com", "/attributes/first_name"),
+        ({"email": "s@x.com", "properties": {"\ud800": 1}}, "s@x.com", "/attributes/properties"),
+        ({"email": "s@x.com", "\ud800": 1}, "s@x.com", "/attributes/\\ud800"),
+        ({"id": "\ud800"}, "\\ud800", "/id"),
+        ("\ud800", "\\ud800", "/id"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_text_that_can_not_be_encoded_is_that_rows_own_fault(
+    klaviyo: Klaviyo, fake: FakeKlaviyo, row: Any, id: str, pointer: str, dry_run: bool
+) -> None:
+    report = await klaviyo.bulk.import_profiles([{"email": "a@x.com"}, row, {"email": "b@x.com"}], dry_run=dry_run)
+    assert (report.failed, report.unsent) == (1, 1)
+    if not dry_run:
+        assert (report.succeeded, report.requests) == (2, 1)
+    (error,) = report.errors
+    assert (error.row, error.id, error.pointer) == (1, id, pointer)
+    assert "lone surrogate" in error.problems[-1].message
+    assert str(error).encode()  # prints anywhere
 
 
 async def test_catalogs(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:

@@ -140,3 +140,19 @@ async def test_what_is_no_part_is_refused(klaviyo: Klaviyo, tmp_path: Path) -> N
         merge([])
     with pytest.raises(QueryError, match="different plans"):
         merge([ExportReport(operation="a", plan="1"), ExportReport(operation="a", plan="2")])
+
+
+@pytest.mark.parametrize("wrong", [None, "x", {"operation": "get_events"}, [1], [{}], [None], 5])
+def test_what_is_no_reports_is_not_added_up(wrong: Any) -> None:
+    with pytest.raises(QueryError, match="report"):
+        merge(wrong)
+
+
+@pytest.mark.parametrize("lacks", ["plan", "number", "of"])
+async def test_a_part_that_lost_something_is_refused(
+    fake: FakeKlaviyo, klaviyo: Klaviyo, tmp_path: Path, lacks: str
+) -> None:
+    plan = await klaviyo.bulk.plan_export(klaviyo.events.get_events, split_on="datetime", parts=1)
+    part = {key: value for key, value in plan.parts[0].items() if key != lacks}
+    with pytest.raises(QueryError, match="not a part of a plan"):
+        await klaviyo.bulk.run(part, out=tmp_path / "events.ndjson")

@@ -9,7 +9,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from klaviyo_async.bulk import Progress
+from klaviyo_async.bulk import ExportReport, Progress, Report
 from klaviyo_async.bulk._bar import Bar
 from klaviyo_async.bulk._watch import watching
 
@@ -25,8 +25,16 @@ def test_rate_and_eta() -> None:
 def test_as_a_line() -> None:
     progress = Progress(operation="op", done=1000, total=3000, seconds=1.0, failed=2, jobs=3, waiting=1)
     assert str(progress) == (
-        "op: 1,000 of 3,000 rows, 1,000/s, 2 s left, 2 failed, 3 jobs in progress, 1 requests waiting for the rate limit"
+        "op: 1,000 of 3,000 rows, 1,000/s, 2 s left, 2 failed, 3 jobs in progress, 1 request waiting for the rate limit"
     )
+
+
+def test_one_is_not_many() -> None:
+    assert str(Progress(operation="op", done=1)) == "op: 1 row, 0/s"
+    assert str(Progress(operation="op", done=0, total=1, jobs=1)) == "op: 0 of 1 row, 0/s, 1 job in progress"
+    assert str(Progress(operation="op", unit="records", done=1, total=2)) == "op: 1 of 2 records, 0/s"
+    assert str(Report(operation="op", submitted=1, succeeded=1)) == "op: 1 row, 1 succeeded, 0 failed"
+    assert str(ExportReport(operation="op", records=1, requests=1)) == "op: 1 record, 1 request, 0.0 s"
 
 
 async def test_a_callback_is_told_at_the_beginning_and_at_the_end() -> None:

@@ -159,7 +159,7 @@ def test_ctrl_c_keeps_the_checkpoint(fake: FakeKlaviyo, terminal: Any, tmp_path:
     checkpoint = str(tmp_path / "rows.sqlite")
     env = {"KLAVIYO_BASE_URL": fake.url, "KLAVIYO_API_KEY": KEY}
     session = terminal("import", str(rows), "--as", "profiles", "--checkpoint", checkpoint, **env)
-    session.until("1 jobs in progress")
+    session.until("1 job in progress")
     session.interrupt()
     assert session.ended() == 130
     assert "is kept: the same command resumes" in session.shown.replace("\r\n", " ").replace("\n", " ")

@@ -75,6 +75,7 @@ def source_of(client: Any, part: Mapping[str, Any]) -> Source:
         version, operation, package = part["version"], part["operation"], part["package"]
         path, params, split_on = tuple(part["path"]), dict(part["params"]), part["split_on"]
         since, until = _time(part["since"]), _time(part["until"])
+        _ = part["plan"], int(part["number"]), int(part["of"])
     except (KeyError, TypeError, ValueError) as error:
         raise QueryError(
             f"This is not a part of a plan ({type(error).__name__}: {error}): pass one of plan.parts."

@@ -101,9 +101,9 @@ class Source:
         elif given in times:
             found = given
         else:
-            allowed = f" Allowed: {', '.join(times)}." if times else " It doesn't filter by time: leave split_on out."
+            instead = f"{nearest(given, times)}." if times else ". It doesn't filter by time: leave split_on out."
             raise QueryError(
-                f"{operation.name}: split_on can't be {shown(given)}{nearest(given, times)}.{allowed}",
+                f"{operation.name}: split_on can't be {shown(given)}{instead}",
                 operation=operation.name,
             )
         if found is None:
@@ -278,7 +278,7 @@ def named(name: str, package: str = "klaviyo_async") -> Callable[..., Any]:
         raise QueryError(f"The operations of the package {shown(package)} are needed: import it first.")
     table = import_module(f"{package}.operation_table").operations
     if name not in table:
-        raise QueryError(f"There is no operation {shown(name)}{nearest(name, table)}.")
+        raise QueryError(f"There is no operation {shown(name)}{nearest(name, table) or '.'}")
     function: Callable[..., Any] = getattr(import_module(f"{package}.api.{table[name].tag}"), name)
     return function
 

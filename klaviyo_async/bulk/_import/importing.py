@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_async._model.codec import loads
@@ -15,8 +16,9 @@ from klaviyo_async.bulk._import.ledger import Ledger
 from klaviyo_async.bulk._import.rows import Encoder, Row
 from klaviyo_async.bulk._import.run import Run
 from klaviyo_async.bulk._import.source import source_of
-from klaviyo_async.bulk._import.submission import Target
+from klaviyo_async.bulk._import.submission import Target, job_of
 from klaviyo_async.bulk._watch import watching
+from klaviyo_async.bulk.progress import Progress
 from klaviyo_async.bulk.report import Report, RowError, write_failed
 from klaviyo_async.errors import KlaviyoError, QueryError
 from klaviyo_async.options import RequestOptions
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from klaviyo_async._http.session import Session
+    from klaviyo_async.bulk._import.jobs import Ended
     from klaviyo_async.bulk.progress import ProgressCallback
     from klaviyo_async.operation import Operation
 
@@ -65,7 +68,12 @@ async def import_rows(
         )
     session = _settings(session, options)
     if instead:
-        return await _without_rows(session, operation, given, params, checkpoint)
+        for name, value in (("checkpoint", checkpoint), ("failed_to", failed_to)):
+            if value is not None:
+                raise QueryError(f"{operation.name}: {name} is for rows, and there are none.", operation=operation.name)
+        return await _without_rows(session, operation, given, params, progress, dry_run=dry_run)
+    if failed_to is not None:
+        _check_place(operation, Path(failed_to))
     target = _target(session, operation, bulk.rows, given, params or {})
     envelope = target.envelope
     room = None if operation.caps.bytes is None else operation.caps.bytes - len(envelope)
@@ -79,14 +87,32 @@ async def import_rows(
         async with watching(progress, run.look):
             failure = await run.run(source)
         report = await run.report()
-    if failed_to is not None:
-        await asyncio.to_thread(write_failed, report, failed_to)
     if failure is not None:
         if isinstance(failure, KlaviyoError):
             failure.report = report
         failure.add_note(f"The run ended early. {report}")
+    if failed_to is not None:
+        try:
+            await asyncio.to_thread(write_failed, report, failed_to)
+        except OSError as error:
+            error.add_note(f"The rows that did not get through could not be written. {report}")
+            raise error from failure
+    if failure is not None:
         raise failure
     return report
+
+
+def _check_place(operation: Operation, failed_to: Path) -> None:
+    """Hours later would be too late to find out."""
+    wrong = None
+    if failed_to.is_dir():
+        wrong = f"{failed_to} is a folder"
+    elif not failed_to.parent.is_dir():
+        wrong = f"there is no folder {failed_to.parent}"
+    if wrong is not None:
+        raise QueryError(
+            f"{operation.name}: failed_to must be a file that can be written: {wrong}.", operation=operation.name
+        )
 
 
 def _settings(session: Session, options: RequestOptions | None) -> Session:
@@ -119,34 +145,51 @@ async def _without_rows(
     operation: Operation,
     given: Mapping[str, object],
     params: Mapping[str, object] | None,
-    checkpoint: object,
+    progress: bool | ProgressCallback,
+    *,
+    dry_run: bool,
 ) -> Report:
     """A job for a list or a segment: one request."""
-    if checkpoint is not None:
-        raise QueryError(f"{operation.name}: a checkpoint is for rows, and there are none.", operation=operation.name)
     assert operation.bulk is not None  # noqa: S101 - for the type checkers: it was looked at
     prepared = session.prepare(operation, (), params, write=given)
+    if dry_run:
+        return Report(operation=operation.name, requests=1, dry_run=True)
     loop = asyncio.get_running_loop()
     began = loop.time()
-    document = session.decoder.plain(await session.exchange(prepared, None))
-    if operation.bulk.job is None:
-        return Report(operation=operation.name, requests=1, seconds=loop.time() - began)
-    ended = await Follower(session, operation).follow(document["data"]["id"])
-    succeeded, failed = (ended.succeeded or 0) + ended.skipped, ended.failed or 0
+    ended: Ended | None = None
+
+    def look() -> Progress:
+        rows = None if ended is None else (ended.succeeded or 0) + ended.skipped + (ended.failed or 0)
+        return Progress(
+            operation=operation.name,
+            done=rows or 0,
+            total=rows,
+            failed=0 if ended is None else ended.failed or 0,
+            jobs=int(ended is None),
+            seconds=loop.time() - began,
+            finished=ended is not None,
+        )
+
+    async with watching(progress, look):
+        document = session.decoder.plain(await session.exchange(prepared, None))
+        if operation.bulk.job is None:
+            return Report(operation=operation.name, requests=1, seconds=loop.time() - began)
+        ended = await Follower(session, operation).follow(job_of(operation, document))
     errors = tuple(
         RowError(row=index, state="failed", code=each.code, detail=each.detail, pointer=each.source.pointer)
         for index, each in enumerate(ended.errors)
     )
+    last = look()
     return Report(
         operation=operation.name,
-        submitted=succeeded + failed,
-        succeeded=succeeded,
-        failed=failed,
+        submitted=last.done,
+        succeeded=last.done - last.failed,
+        failed=last.failed,
         errors=errors,
         skipped=ended.skipped,
         requests=1,
         jobs=1,
-        seconds=loop.time() - began,
+        seconds=last.seconds,
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from klaviyo_async.middleware import CallNext, Request, Response
     from klaviyo_async.operation import Operation
 
-__all__ = ["Accepted", "Busy", "Lost", "Refused", "Stopped", "Submitter"]
+__all__ = ["Accepted", "Busy", "Lost", "Refused", "Stopped", "Submitter", "job_of"]
 
 _ABOUT_CONTENT = frozenset({400, 409, 413, 422})
 
@@ -81,6 +81,15 @@ class Target:
         return self.operation.bulk is not None and self.operation.bulk.job is not None
 
 
+def job_of(operation: Operation, document: Any) -> str:
+    """The id of the job that Klaviyo made of a request. Raises `KlaviyoError` where its response names none."""
+    data = document.get("data") if isinstance(document, dict) else None
+    job = data.get("id") if isinstance(data, dict) else None
+    if isinstance(job, str) and job:
+        return job
+    raise KlaviyoError(f"{operation.name}: the response to an accepted request names no job.")
+
+
 class Submitter:
     """Sends the batches of one job."""
 
@@ -119,11 +128,10 @@ class Submitter:
     def _taken(self, document: Any) -> Submission:
         if not self._target.has_job:
             return Accepted(None)
-        data = document.get("data") if isinstance(document, dict) else None
-        job = data.get("id") if isinstance(data, dict) else None
-        if isinstance(job, str) and job:
-            return Accepted(job)
-        return Lost(KlaviyoError(f"{self._target.operation.name}: the response to an accepted request names no job."))
+        try:
+            return Accepted(job_of(self._target.operation, document))
+        except KlaviyoError as error:
+            return Lost(error)
 
     def _failed(self, error: APIError) -> Submission:
         status = error.status
