@@ -84,7 +84,25 @@ async def test_a_watermark_of_another_export_is_refused(tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match="another export"):
             aiter(klaviyo.bulk.export(klaviyo.profiles.get_profiles, watermark=mark, split_on="updated"))
         mark.write_text(json.dumps({"until": "then"}))
-        with pytest.raises(CheckpointError, match="not a watermark file"):
+        with pytest.raises(CheckpointError, match=r"not a watermark file .*Give another name, or delete it"):
             aiter(klaviyo.bulk.export(klaviyo.profiles.get_profiles, watermark=mark))
         with pytest.raises(QueryError, match="listed by time"):
             klaviyo.bulk.export(klaviyo.tags.get_tags, watermark=mark)
+
+
+async def test_a_run_that_ends_before_the_last_one_did_takes_nothing_twice(tmp_path: Path) -> None:
+    async with FakeKlaviyo(limits=False) as fake, Klaviyo("pk_test", base_url=fake.url) as klaviyo:
+        begin = fake.clock.now() - timedelta(days=10)
+        for hour in range(200):
+            fake.store.add(
+                "profile", {"email": f"{hour}@example.com", "created": (begin + timedelta(hours=hour)).isoformat()}
+            )
+
+        async def taken(hours: int) -> int:
+            until = begin + timedelta(hours=hours)
+            found = klaviyo.bulk.export(
+                klaviyo.profiles.get_profiles, split_on="created", until=until, watermark=tmp_path / "mark"
+            )
+            return len(await found.collect())
+
+        assert [await taken(100), await taken(50), await taken(150)] == [100, 0, 50]

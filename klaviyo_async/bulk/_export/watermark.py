@@ -51,6 +51,7 @@ class Watermark:
         self._taken: dict[str, datetime | None] = {}
         self._recent: dict[str, datetime | None] = {}
         self._high: datetime | None = None
+        self._last: datetime | None = None
         self._checkpoint: Checkpoint | None = None
 
     @property
@@ -60,7 +61,7 @@ class Watermark:
 
     def open(self) -> None:
         """Read what the last run left; begin there."""
-        self._taken, self._recent, self._high, self._kept = {}, {}, None, {}
+        self._taken, self._recent, self._high, self._last, self._kept = {}, {}, None, None, {}
         self.size = self.appending = self.since_text = None
         self._source.since = self._given
         try:
@@ -73,13 +74,16 @@ class Watermark:
             taken = {key: _time(text) for key, text in kept["taken"].items()}
             theirs = kept["export"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"watermark: {self.path} is not a watermark file ({error}).") from None
+            raise CheckpointError(
+                f"watermark: {self.path} is not a watermark file ({type(error).__name__}: {error}). Give another name, or delete it."
+            ) from None
         if theirs != self._described():
             raise CheckpointError(
                 f"watermark: {self.path} belongs to another export ({theirs.get('operation')} by {theirs.get('split_on')}, or another"
                 " filter). Give this one its own file, or delete that one."
             )
         self.size, self.appending, self._kept = kept.get("size"), kept.get("appending"), kept
+        self._last = high
         self.since_text = high.isoformat()
         since = high - self._overlap
         self._source.since = since if self._given is None else max(since, self._given)
@@ -98,6 +102,9 @@ class Watermark:
         """Note the server's time at the beginning: what comes later belongs to the next run."""
         until = self._source.until
         self._high = now if until is None else min(now, until)
+        if self._last is not None:
+            # What was taken stays taken, also where this run ends before the last one did.
+            self._high = max(self._high, self._last)
         if self._checkpoint is not None:
             self._checkpoint.note(high=self._high.isoformat())
 
