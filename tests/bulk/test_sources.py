@@ -122,6 +122,81 @@ async def test_text_that_is_no_utf8_is_refused_row_by_row(klaviyo: Klaviyo, fake
     assert report.errors[0].id == "a@x.com"
 
 
+async def test_a_cell_that_is_too_large_is_its_rows_own_fault(klaviyo: Klaviyo, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("email,properties.note\na@x.com," + "x" * 200_000 + "\nb@x.com,short\n")
+    report = await klaviyo.bulk.import_profiles(path)
+    assert (report.succeeded, [(error.row, error.code) for error in report.errors]) == (1, [(0, "too_large")])
+
+
+async def test_a_quote_that_is_never_closed_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('email,first_name\na@x.com,"A\n1"\nb@x.com,"B\nc@x.com,C\nd@x.com,D\n')
+    first, second = await rows_of(path)
+    assert first == {"email": "a@x.com", "first_name": "A\n1"}
+    assert isinstance(second, Unreadable)
+    assert "never closed, and so takes the last 3 lines" in second.why
+    path.write_text('email\n"' + "x\n" * 5_500_000)
+    with pytest.raises(QueryError, match=r"beyond row 0: .*Is there a quote that is never closed"):
+        await rows_of(path)
+
+
+async def test_names_of_columns_may_have_line_breaks(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('email,"properties.the\nnote"\na@x.com,A\n')
+    assert await rows_of(path) == [{"email": "a@x.com", "properties": {"the\nnote": "A"}}]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.ndjson", "rows.json"])
+async def test_utf16_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("email\na@x.com\n", encoding="utf-16")
+    with pytest.raises(QueryError, match="is UTF-16: save it as UTF-8"):
+        await rows_of(path)
+
+
+@pytest.mark.parametrize("name", ["rows.ndjson", "rows.csv", "rows.json"])
+async def test_zstd(tmp_path: Path, name: str) -> None:
+    zstandard = pytest.importorskip("zstandard")
+    rows = [{"email": f"p{number}@x.com"} for number in range(50_000)]
+    texts = {
+        "rows.ndjson": "".join(f"{json.dumps(row)}\n" for row in rows),
+        "rows.csv": "email\n" + "".join(f"{row['email']}\n" for row in rows),
+        "rows.json": json.dumps(rows),
+    }
+    text = texts[name].encode()
+    path = tmp_path / f"{name}.zst"
+
+    def packed(part: bytes) -> bytes:
+        return bytes(zstandard.ZstdCompressor().compress(part))
+
+    path.write_bytes(packed(text))
+    assert await rows_of(path) == rows
+    path.write_bytes(packed(text[:70_001]) + packed(text[70_001:]))
+    assert await rows_of(path) == rows
+    path.write_bytes(packed(text)[:-50])
+    with pytest.raises(QueryError, match=r"can't be read beyond row .*it was cut off"):
+        await rows_of(path)
+    path.write_bytes(text)
+    with pytest.raises(QueryError, match="can't be read beyond row 0"):
+        await rows_of(path)
+
+
+async def test_an_open_file_is_no_source(klaviyo: Klaviyo, fake: FakeKlaviyo, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("email\na@x.com\n")
+    for mode in ("r", "rb"):
+        with path.open(mode) as file, pytest.raises(QueryError, match="the path of a file, not an open one"):
+            await klaviyo.bulk.import_profiles(file)  # type: ignore[arg-type]
+    assert not fake.requests
+
+
+async def test_a_column_of_a_data_frame(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
+    frame = pd.DataFrame({"email": ["a@x.com", "b@x.com"]})
+    report = await klaviyo.bulk.suppress_profiles(frame["email"])
+    assert (report.submitted, report.succeeded) == (2, 2)
+
+
 async def test_a_file_from_end_to_end(klaviyo: Klaviyo, fake: FakeKlaviyo, tmp_path: Path) -> None:
     path = tmp_path / "rows.ndjson"
     path.write_text("".join(json.dumps({"email": f"p{n}@x.com"}) + "\n" for n in range(700)) + "nonsense\n")

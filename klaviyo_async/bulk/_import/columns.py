@@ -244,6 +244,8 @@ def table_of(rows: Any) -> Table | None:
     if home == "pyarrow" and hasattr(rows, "to_batches"):
         count = rows.num_rows
         return Table(lambda: of_batches(rows.to_batches(max_chunksize=_BATCH)), count)
+    if home in {"pandas", "polars", "pyarrow"}:
+        return None  # a column: its values are the rows
     if hasattr(rows, "__arrow_c_stream__"):
         arrow = need_pyarrow(f"rows from a {type(rows).__name__}")
         return Table(lambda: of_batches(arrow.RecordBatchReader.from_stream(rows)), None)

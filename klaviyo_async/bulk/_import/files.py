@@ -35,6 +35,11 @@ _KINDS = {
 }
 _SAME: Mapping[str, str] = MappingProxyType({})
 _PACKED = frozenset({".gz", ".zst"})
+_MARK = b"\xef\xbb\xbf"
+_LONGEST_CELL = 10_000_000
+"""Characters. What is longer than a request may be is a quote that is never closed, and would fill the memory."""
+_PACKED_BYTES = 8192
+"""What is unpacked at a time: it may come to a hundred times as much."""
 
 
 def source(name: str, kinds: Callable[[], Mapping[str, str]], columns: Mapping[str, str] = _SAME) -> Source:
@@ -84,7 +89,11 @@ class _Reader:
         """The next rows; none at the end."""
         try:
             rows = list(itertools.islice(self.rows, SLICE))
-        except (csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        except csv.Error as error:
+            raise QueryError(
+                f"{self.name} can't be read beyond row {self.given}: {error}. Is there a quote that is never closed?"
+            ) from None
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise QueryError(f"{self.name} can't be read beyond row {self.given}: {error}.") from None
         self.given += len(rows)
         self._estimate()
@@ -103,10 +112,14 @@ class _TextFile(_Reader):
         self._size = path.stat().st_size
         self._raw = path.open("rb")
         try:
-            self._file: IO[bytes] = _unpacked(self._raw, packed, path)
+            self._file = _unpacked(self._raw, packed, path)
         except BaseException:
             self._raw.close()
             raise
+
+    def _check_encoding(self) -> None:
+        if self._file.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise QueryError(f"{self.name} is UTF-16: save it as UTF-8.")
 
     def _estimate(self) -> None:
         # How far it is in the file as it lies on the disk, packed or not.
@@ -125,7 +138,8 @@ class _Lines(_TextFile):
         self.rows = (_renamed(row, columns) for row in rows) if columns else rows
 
     def _all(self) -> Iterator[Any]:
-        first = self._file.readline().removeprefix(b"\xef\xbb\xbf")
+        self._check_encoding()
+        first = self._file.readline().removeprefix(_MARK)
         yield from (_parsed(line) for line in itertools.chain([first], self._file) if line.strip())
 
 
@@ -139,8 +153,9 @@ class _Json(_TextFile):
         self.rows = (_renamed(row, columns) for row in rows) if columns else rows
 
     def _members(self) -> Iterator[Any]:
+        self._check_encoding()
         try:
-            found = orjson.loads(self._file.read().removeprefix(b"\xef\xbb\xbf"))
+            found = orjson.loads(self._file.read().removeprefix(_MARK))
         except orjson.JSONDecodeError as error:
             raise QueryError(f"{self._path.name} is not JSON: {error}. For one row per line use .ndjson.") from None
         if not isinstance(found, list):
@@ -155,10 +170,17 @@ class _Csv(_TextFile):
 
     def _all(self, path: Path, kinds: Mapping[str, str], columns: Mapping[str, str]) -> Iterator[Any]:
         # What is no UTF-8 becomes lone surrogates, which are refused row by row.
+        self._check_encoding()
         text = io.TextIOWrapper(io.BufferedReader(_Raw(self._file)), "utf-8-sig", "surrogateescape", newline="")
         head = text.readline()
         delimiter = "\t" if self.name.lower().partition(".")[2].startswith("tsv") else _delimiter(head)
-        names = [name.strip() for name in next(csv.reader([head], delimiter=delimiter), [])]
+        if csv.field_size_limit() < _LONGEST_CELL:
+            # It holds for the whole process, and so is only ever raised.
+            csv.field_size_limit(_LONGEST_CELL)
+        lines = _Counted(itertools.chain([head] if head else [], text))
+        rows = csv.reader(lines, delimiter=delimiter)
+        names = [name.strip() for name in next(rows, [])]
+        lines.taken = 0
         if not names:
             raise QueryError(f"{self.name} is empty: its first line must have the column names.")
         kept = _kept(names, columns, path) if columns else None
@@ -167,13 +189,41 @@ class _Csv(_TextFile):
             found = Columns(wanted, kinds)
         except QueryError as error:
             raise QueryError(f"{self.name}: {error}") from None
-        for cells in filter(None, csv.reader(text, delimiter=delimiter)):
+        for cells in rows:
+            taken, lines.taken = lines.taken, 0
+            if not cells:
+                continue
+            if lines.over:
+                # Only a cell in quotes makes the reader go beyond the last line.
+                yield Unreadable(
+                    ",".join(cells), f"it has a quote that is never closed, and so takes the last {taken} lines"
+                )
+                continue
             if len(cells) > len(names):
                 yield Unreadable(",".join(cells), f"it has {len(cells)} cells, but there are {len(names)} columns")
                 continue
             if kept is not None:
                 cells = [cells[place] if place < len(cells) else "" for place in kept]
             yield found.text_row(cells)
+
+
+class _Counted:
+    """Lines, how many of them were taken, and whether somebody wanted more."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.taken = 0
+        self.over = False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        for line in self._lines:
+            self.taken += 1
+            return line
+        self.over = True
+        raise StopIteration
 
 
 class _Raw(io.RawIOBase):
@@ -246,12 +296,46 @@ def _unpacked(file: Any, packed: str, path: Path) -> Any:
     if packed == ".gz":
         return gzip.GzipFile(fileobj=file)
     if packed == ".zst":
-        try:
-            return import_module("compression.zstd").ZstdFile(file)  # of Python from 3.14 on
-        except ImportError:
-            pass
-        try:
-            return import_module("zstandard").ZstdDecompressor().stream_reader(file)
-        except ImportError:
-            raise ConfigurationError(f"{path.name}: .zst needs zstandard: pip install zstandard.") from None
+        return io.BufferedReader(_Zst(file, path))
     return file
+
+
+class _Zst(io.RawIOBase):
+    """A file that zstd has compressed, of one frame or several; an EOFError where it was cut off."""
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._file = file
+        self._frame: Any = None
+        self._packed = self._found = b""
+        try:
+            self._module = import_module("compression.zstd")  # of Python from 3.14 on
+            self._begin = self._module.ZstdDecompressor
+        except ImportError:
+            try:
+                self._module = import_module("zstandard")
+            except ImportError:
+                raise ConfigurationError(f"{path.name}: .zst needs zstandard: pip install zstandard.") from None
+            # Its own reader takes a file that was cut off for one that is at its end.
+            self._begin = self._module.ZstdDecompressor().decompressobj
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._found:
+            packed = self._packed or self._file.read(_PACKED_BYTES)
+            if not packed:
+                if self._frame is not None:
+                    raise EOFError("it was cut off")
+                return 0
+            self._frame = self._frame or self._begin()
+            try:
+                self._found = self._frame.decompress(packed)
+            except self._module.ZstdError as error:
+                raise EOFError(str(error)) from None
+            self._packed = b""
+            if self._frame.eof:
+                self._packed, self._frame = self._frame.unused_data, None
+        data, self._found = self._found[: len(buffer)], self._found[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)

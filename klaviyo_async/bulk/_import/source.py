@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import os
 import time
@@ -59,6 +60,8 @@ def source_of(rows: object, types: Callable[[], Mapping[str, str]] | None = None
         return files.source(os.fspath(rows), types or dict)
     if isinstance(rows, RowsFile):
         return files.source(rows.path, types or dict, rows.columns)
+    if isinstance(rows, io.IOBase):
+        raise QueryError("rows must be the path of a file, not an open one: its name tells what kind of rows it has.")
     if isinstance(rows, bytes | bytearray | Mapping | Model):
         raise QueryError(
             f"rows must be an iterable of mappings or models, a data frame or a path, not one {type(rows).__name__}:"
