@@ -40,6 +40,8 @@ _OPTIONS = {
     "max_wait allows": "--max-wait allows",
     "raise max_wait": "raise --max-wait",
     "give it as company_id, here or to Klaviyo(company_id=…)": "give it with --company-id or KLAVIYO_COMPANY_ID",
+    "failed_to must": "--failed must",
+    "split_on can't": "--split-on can't",
     "Give list=…, or confirm_global=True": "Give --list, or --confirm-global",
 }
 
@@ -67,10 +69,14 @@ def report(failure: BaseException, *, machine: bool) -> int:
     """Report what went wrong, as JSON if requested, and return the exit code."""
     if isinstance(failure, click.exceptions.Exit):
         return failure.exit_code
+    if isinstance(failure, click.exceptions.NoArgsIsHelpError) and not machine:
+        click.echo(failure.format_message(), err=True)
+        return failure.exit_code
     code, message = _judged(failure)
     message = redacted(_in_our_words(message))
     if machine:
-        click.echo(compact({"error": {"exit_code": code, "message": message, **_details(failure)}}), err=True)
+        told = {"exit_code": code, "message": message.removeprefix("Error: "), **_details(failure)}
+        click.echo(compact({"error": told}), err=True)
         return code
     usage = failure.ctx if isinstance(failure, click.UsageError) else None
     if usage is not None:

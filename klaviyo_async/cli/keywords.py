@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from klaviyo_async._did_you_mean import nearest
+from klaviyo_async._did_you_mean import nearest, shown
 from klaviyo_async.cli.arguments import body_keywords, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from klaviyo_async.operation import Operation, Parameter
 
@@ -72,12 +72,24 @@ def fieldset(operation: Operation, name: str, text: str) -> tuple[str, list[str]
         wanted = text
         fitting = [one for one, fields in sets.items() if set(_split(text)) <= set(fields)]
         if len(fitting) != 1 and len(sets) != 1:
-            example = next(iter(fitting or sets), "profile")
             raise click.UsageError(
-                f"--{name.replace('_', '-')} {text}: name the type too, for instance {example}={text}."
+                f"--{name.replace('_', '-')} {shown(text)}: {_why_not(operation, sets, fitting, text)}"
             )
         kind = fitting[0] if fitting else next(iter(sets))
     return kind, _split(wanted)
+
+
+def _why_not(operation: Operation, sets: Mapping[str, Sequence[str]], fitting: Sequence[str], text: str) -> str:
+    """Why it is unclear which type's fields are meant."""
+    known = sorted({field for fields in sets.values() for field in fields})
+    for field in _split(text):
+        if field not in known:
+            return f"{operation.name} has no field {shown(field)}{nearest(field, known)}"
+    if not fitting:
+        return f"no type has all of these: give the option as TYPE=… for each of {', '.join(sets)}."
+    # What the operation is about is in its path: the lists of get_lists, before the tags that have names too.
+    example = min(fitting, key=lambda one: one not in operation.path)
+    return f"name the type too ({', '.join(fitting[:-1])} or {fitting[-1]}), for instance {example}={text}."
 
 
 def _split(text: str) -> list[str]:

@@ -133,7 +133,10 @@ def test_an_upload(run: Commands, fake: FakeKlaviyo, tmp_path: Path) -> None:
         (["get_profiles", "-p", "page_size=x"], "must be a whole number"),
         (["get_profiles", "-p", "page_size=1", "-p", "page_size=2"], "more than once"),
         (["get_profiles", "--page-size", "1000"], "page_size"),
-        (["get_profiles", "--fields", "id"], "name the type too"),
+        (["get_lists", "--fields", "name"], "name the type too (flow, list or tag), for instance list=name."),
+        (["get_profiles", "--fields", "emial"], "get_profiles has no field 'emial'; did you mean 'email'?"),
+        (["get_profiles", "--fields", "email,vendor"], "no type has all of these: give the option as TYPE=…"),
+        (["get_tags", "--additional-fields", "x"], "get_tags has no field 'x' (none are allowed)"),
         (["get_profiles", "--body", "{}"], "takes no body"),
         (["get_profile", "x", "--all"], "return a list"),
         (["get_accounts", "--sort", "name"], "has no --sort"),
@@ -150,6 +153,7 @@ def test_wrong_use_is_told_before_anything_is_sent(run: Commands, arguments: lis
     assert said in run("call", *arguments, code=2).err
     machine = run("call", *arguments, "--json", code=2)
     assert said in machine.error["message"]
+    assert not machine.error["message"].startswith("Error")
     assert machine.out == ""
     assert not run.fake.requests
 

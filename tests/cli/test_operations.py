@@ -49,3 +49,11 @@ def test_a_group(run: Commands) -> None:
 def test_nothing_found_is_an_error_with_the_nearest_name(run: Commands) -> None:
     assert "did you mean 'get_profile'" in run("operations", "get_profilez", code=1).err
     assert run("operations", "get_profilez", "--json", code=1).error["exit_code"] == 1
+
+
+def test_without_a_command_it_says_what_there_is(run: Commands) -> None:
+    said = run(code=2)
+    assert said.err.startswith("Usage: ")
+    assert said.err.count("Usage:") == 1
+    assert "Error" not in said.err
+    assert "klaviyo-async import people.csv --as profiles" in said.err
