@@ -68,10 +68,27 @@ def read(route: Route, schemas: Schemas, content: bytes, *, strict: bool) -> Any
     caps = route.operation.caps
     _check_rows(caps, body)
     if route.facts.request is not None:
-        problems = schemas.problems(route.facts.request, body, strict=strict)
+        checked = _without_emptied(schemas, route.facts.request, body) if route.operation.method == "PATCH" else body
+        problems = schemas.problems(route.facts.request, checked, strict=strict)
         if problems:
             raise Problem.of(400, problems)
     return body
+
+
+def _without_emptied(schemas: Schemas, request: str, body: Any) -> Any:
+    """The body without the to-one relationships that it empties: the documents have only objects there, and null is taken
+    all the same, as JSON:API has it (seen with mapped metrics)."""
+    resource = schemas.resource(request) or {}
+    relationships = schemas.resolve(resource.get("properties", {}).get("relationships", {})).get("properties", {})
+    given = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(given, dict) or not isinstance(given.get("relationships"), dict):
+        return body
+    kept = {}
+    for name, value in given["relationships"].items():
+        linkage = schemas.resolve(relationships.get(name, {})).get("properties", {}).get("data", {})
+        if value != {"data": None} or schemas.resolve(linkage).get("type") != "object":
+            kept[name] = value
+    return {**body, "data": {**given, "relationships": kept}}
 
 
 def form(content_type: str, content: bytes) -> dict[str, Any]:

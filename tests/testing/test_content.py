@@ -284,6 +284,11 @@ async def test_mapped_metrics_hold_one_metric(send, fake):
     moved = await send("PATCH", "/api/mapped-metrics/ordered_product", json={"data": data})
     assert set(moved.data["relationships"]) == {"custom-metric"}
     assert (await send("GET", "/api/mapped-metrics/ordered_product/metric")).json == {"data": None}
+    data["relationships"] = {"custom-metric": {"data": None}}
+    emptied = await send("PATCH", "/api/mapped-metrics/ordered_product", json={"data": data})
+    assert (emptied.status, "relationships" in emptied.data) == (200, False)
+    data["relationships"] = {"nope": {"data": None}}
+    assert (await send("PATCH", "/api/mapped-metrics/ordered_product", json={"data": data})).status == 400
     wrong = await send("GET", "/api/mapped-metrics/nope")
     assert (wrong.status, wrong.error["detail"]) == (400, "'nope' is not a valid choice for 'id'.")
 
