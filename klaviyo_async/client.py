@@ -358,8 +358,7 @@ def _limiter(limiter: object) -> Limiter | None:
 
             _shared = LocalLimiter()
         return _shared
-    if not hasattr(limiter, "acquire"):
-        raise ConfigurationError(
-            f"limiter must be a LocalLimiter, a RedisLimiter or False, not {type(limiter).__name__}."
-        )
+    if not hasattr(limiter, "acquire") or isinstance(limiter, type):
+        what = f"the class {limiter.__name__}" if isinstance(limiter, type) else type(limiter).__name__
+        raise ConfigurationError(f"limiter must be a LocalLimiter, a RedisLimiter or False, not {what}.")
     return limiter  # type: ignore[return-value]

@@ -188,7 +188,7 @@ class OAuth(Auth):
             "response_type": "code",
             "client_id": _text("client_id", client_id),
             "redirect_uri": _text("redirect_uri", redirect_uri),
-            "scope": scopes if isinstance(scopes, str) else " ".join(scopes),
+            "scope": _text("scopes", scopes if scopes is None or isinstance(scopes, str) else " ".join(scopes)),
             "code_challenge_method": "S256",
             "code_challenge": challenge,
         }

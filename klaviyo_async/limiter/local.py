@@ -122,6 +122,11 @@ def find_queue(
 def parse_overrides(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Rate]]:
     """The overrides, validated: each names an operation, its burst, steady or daily rate, and a rate for that window."""
     parsed: dict[str, dict[str, Rate]] = {}
+    if not hasattr(overrides, "items"):
+        raise ConfigurationError(
+            "overrides must be a mapping of operations to their rates, such as {'get_profiles': {'burst': '150/s'}},"
+            f" not {overrides!r}."
+        )
     for name, rates in overrides.items():
         if not isinstance(name, str) or not hasattr(rates, "items"):
             raise ConfigurationError(

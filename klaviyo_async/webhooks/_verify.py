@@ -84,7 +84,7 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _signers(secret: str | bytes | Iterable[str | bytes]) -> list[hmac.HMAC]:
-    given = [secret] if isinstance(secret, str | bytes) else list(secret)
+    given = [secret] if isinstance(secret, str | bytes) else list(secret or ())
     if not given or not all(given):
         # Anybody can sign with an empty key, which is what an unset environment variable would yield.
         raise ConfigurationError("secret is empty: pass the webhook's secret_key.")
@@ -93,8 +93,10 @@ def _signers(secret: str | bytes | Iterable[str | bytes]) -> list[hmac.HMAC]:
 
 def _is_signed(body: bytes, headers: Mapping[str, str], signers: list[hmac.HMAC]) -> bool:
     signature, timestamp = _required(headers, "Klaviyo-Signature"), _required(headers, "Klaviyo-Timestamp")
-    signed = body + timestamp.encode("utf-8", "surrogateescape")
-    seen = signature.encode("utf-8", "surrogateescape")
+    try:
+        signed, seen = body + timestamp.encode("utf-8", "surrogateescape"), signature.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
     for signer in signers:
         signer.update(signed)
     # All are compared, so that the time taken doesn't reveal which one matches.

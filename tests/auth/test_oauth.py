@@ -297,6 +297,9 @@ def test_the_authorisation_url_has_pkce() -> None:
     assert 43 <= len(verifier) <= 128
     assert OAuth.authorize_url("app", "https://x", "a b")[1] != verifier
     assert "state" not in OAuth.authorize_url("app", "https://x", "a b")[0]
+    for nothing in ([], "", " ", None):
+        with pytest.raises(ConfigurationError, match="scopes"):
+            OAuth.authorize_url("app", "https://x", nothing)  # type: ignore[arg-type]
 
 
 async def test_a_code_is_exchanged(klaviyos: Klaviyos) -> None:

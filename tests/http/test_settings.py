@@ -107,7 +107,7 @@ class TestCredentials:
         ({"max_retries": -1}, "max_retries must be a whole number"), ({"max_retries": 1.5}, "max_retries"), ({"max_retries": True}, "max_"),
         ({"max_wait": -0.1}, "max_wait must be a number of seconds"), ({"max_wait": math.nan}, "max_wait"), ({"max_wait": "1"}, "max_wait"),
         ({"revision": "2026"}, "revision must be a date such as"), ({"revision": "2026-04-15\r\n"}, "revision"), ({"revision": 7}, "revision"),
-        ({"limiter": "no"}, "limiter must be"), ({"limiter": True}, "limiter"), ({"session": "http"}, "aiohttp.ClientSession"),
+        ({"limiter": "no"}, "limiter must be"), ({"limiter": LocalLimiter}, "not the class LocalLimiter"), ({"limiter": True}, "limiter"), ({"session": "http"}, "aiohttp.ClientSession"),
         ({"company_id": "a b"}, "company_id"), ({"company_id": ""}, "company_id"), ({"company_id": 7}, "company_id"),
         ({"headers": {"X-A": "a\r\nX-B: 1"}}, "The header X-A"), ({"headers": {"X A": "1"}}, "is not a valid header name"),
         ({"headers": {"Authorization": "x"}}, "made from `api_key` or `auth`"), ({"headers": {"Revision": "x"}}, "made from `revision`"),

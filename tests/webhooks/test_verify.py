@@ -138,7 +138,7 @@ def test_one_secret_takes_the_place_of_another() -> None:
         webhooks.verify(body, signed(body, "another-secret-01234"), ["new-secret-0123456789", "old-secret-0123456789"])
 
 
-@pytest.mark.parametrize("empty", ["", b"", [], [""], ["whsec-0123456789abcdef", ""]])
+@pytest.mark.parametrize("empty", [None, "", b"", [], [""], ["whsec-0123456789abcdef", ""]])
 def test_an_empty_secret_verifies_nothing(empty: Any) -> None:
     body = body_of(event())
     with pytest.raises(ConfigurationError, match="secret_key"):
@@ -154,6 +154,13 @@ def test_without_its_headers_it_is_refused(missing: str, value: str | None) -> N
         del headers[missing]
     with pytest.raises(WebhookSignatureError, match=missing):
         webhooks.verify(body, headers, SECRET)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["Klaviyo-Signature", "Klaviyo-Timestamp"])
+def test_headers_that_no_encoding_has_are_refused(name: str) -> None:
+    body = body_of(event())
+    with pytest.raises(WebhookSignatureError, match="not signed"):
+        webhooks.verify(body, {**signed(body), name: "\ud800"}, SECRET)
 
 
 @given(position=st.integers(0, 10_000), flip=st.integers(1, 255))
