@@ -40,3 +40,11 @@ class AccountAttributes(Model):
     """For instance `AbC123`."""
     locale: str
     """For instance `en-US`."""
+
+
+@model
+class AccountIdentifier(Model):
+    """Type and id of a resource `account`."""
+
+    type: Literal["account"] = "account"
+    id: str

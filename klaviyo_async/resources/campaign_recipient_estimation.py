@@ -28,3 +28,11 @@ class CampaignRecipientEstimationAttributes(Model):
     """The attributes of `CampaignRecipientEstimation`."""
 
     estimated_recipient_count: int
+
+
+@model
+class CampaignRecipientEstimationIdentifier(Model):
+    """Type and id of a resource `campaign-recipient-estimation`."""
+
+    type: Literal["campaign-recipient-estimation"] = "campaign-recipient-estimation"
+    id: str

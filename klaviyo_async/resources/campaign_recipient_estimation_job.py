@@ -29,3 +29,11 @@ class CampaignRecipientEstimationJobAttributes(Model):
     """The attributes of `CampaignRecipientEstimationJob`."""
 
     status: Literal["cancelled", "complete", "processing", "queued"] | str
+
+
+@model
+class CampaignRecipientEstimationJobIdentifier(Model):
+    """Type and id of a resource `campaign-recipient-estimation-job`."""
+
+    type: Literal["campaign-recipient-estimation-job"] = "campaign-recipient-estimation-job"
+    id: str

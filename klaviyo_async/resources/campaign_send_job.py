@@ -28,3 +28,11 @@ class CampaignSendJobAttributes(Model):
     """The attributes of `CampaignSendJob`."""
 
     status: Literal["cancelled", "complete", "processing", "queued"] | str
+
+
+@model
+class CampaignSendJobIdentifier(Model):
+    """Type and id of a resource `campaign-send-job`."""
+
+    type: Literal["campaign-send-job"] = "campaign-send-job"
+    id: str

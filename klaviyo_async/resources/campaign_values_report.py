@@ -34,6 +34,14 @@ class CampaignValuesReportAttributes(Model):
 
 
 @model
+class CampaignValuesReportIdentifier(Model):
+    """Type and id of a resource `campaign-values-report`."""
+
+    type: Literal["campaign-values-report"] = "campaign-values-report"
+    id: str
+
+
+@model
 class CampaignValuesReportRelationships(Model):
     """The relationships of `CampaignValuesReport`."""
 

@@ -47,6 +47,14 @@ class CatalogCategoryBulkCreateJobAttributes(Model):
 
 
 @model
+class CatalogCategoryBulkCreateJobIdentifier(Model):
+    """Type and id of a resource `catalog-category-bulk-create-job`."""
+
+    type: Literal["catalog-category-bulk-create-job"] = "catalog-category-bulk-create-job"
+    id: str
+
+
+@model
 class CatalogCategoryBulkCreateJobRelationships(Model):
     """The relationships of `CatalogCategoryBulkCreateJob`."""
 

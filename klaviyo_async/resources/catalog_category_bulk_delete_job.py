@@ -47,6 +47,14 @@ class CatalogCategoryBulkDeleteJobAttributes(Model):
 
 
 @model
+class CatalogCategoryBulkDeleteJobIdentifier(Model):
+    """Type and id of a resource `catalog-category-bulk-delete-job`."""
+
+    type: Literal["catalog-category-bulk-delete-job"] = "catalog-category-bulk-delete-job"
+    id: str
+
+
+@model
 class CatalogCategoryBulkDeleteJobRelationships(Model):
     """The relationships of `CatalogCategoryBulkDeleteJob`."""
 

@@ -47,6 +47,14 @@ class CatalogCategoryBulkUpdateJobAttributes(Model):
 
 
 @model
+class CatalogCategoryBulkUpdateJobIdentifier(Model):
+    """Type and id of a resource `catalog-category-bulk-update-job`."""
+
+    type: Literal["catalog-category-bulk-update-job"] = "catalog-category-bulk-update-job"
+    id: str
+
+
+@model
 class CatalogCategoryBulkUpdateJobRelationships(Model):
     """The relationships of `CatalogCategoryBulkUpdateJob`."""
 

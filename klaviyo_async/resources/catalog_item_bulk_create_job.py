@@ -47,6 +47,14 @@ class CatalogItemBulkCreateJobAttributes(Model):
 
 
 @model
+class CatalogItemBulkCreateJobIdentifier(Model):
+    """Type and id of a resource `catalog-item-bulk-create-job`."""
+
+    type: Literal["catalog-item-bulk-create-job"] = "catalog-item-bulk-create-job"
+    id: str
+
+
+@model
 class CatalogItemBulkCreateJobRelationships(Model):
     """The relationships of `CatalogItemBulkCreateJob`."""
 

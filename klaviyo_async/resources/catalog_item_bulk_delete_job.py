@@ -47,6 +47,14 @@ class CatalogItemBulkDeleteJobAttributes(Model):
 
 
 @model
+class CatalogItemBulkDeleteJobIdentifier(Model):
+    """Type and id of a resource `catalog-item-bulk-delete-job`."""
+
+    type: Literal["catalog-item-bulk-delete-job"] = "catalog-item-bulk-delete-job"
+    id: str
+
+
+@model
 class CatalogItemBulkDeleteJobRelationships(Model):
     """The relationships of `CatalogItemBulkDeleteJob`."""
 

@@ -47,6 +47,14 @@ class CatalogItemBulkUpdateJobAttributes(Model):
 
 
 @model
+class CatalogItemBulkUpdateJobIdentifier(Model):
+    """Type and id of a resource `catalog-item-bulk-update-job`."""
+
+    type: Literal["catalog-item-bulk-update-job"] = "catalog-item-bulk-update-job"
+    id: str
+
+
+@model
 class CatalogItemBulkUpdateJobRelationships(Model):
     """The relationships of `CatalogItemBulkUpdateJob`."""
 

@@ -47,6 +47,14 @@ class CatalogVariantBulkCreateJobAttributes(Model):
 
 
 @model
+class CatalogVariantBulkCreateJobIdentifier(Model):
+    """Type and id of a resource `catalog-variant-bulk-create-job`."""
+
+    type: Literal["catalog-variant-bulk-create-job"] = "catalog-variant-bulk-create-job"
+    id: str
+
+
+@model
 class CatalogVariantBulkCreateJobRelationships(Model):
     """The relationships of `CatalogVariantBulkCreateJob`."""
 

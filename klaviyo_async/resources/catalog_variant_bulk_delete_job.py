@@ -47,6 +47,14 @@ class CatalogVariantBulkDeleteJobAttributes(Model):
 
 
 @model
+class CatalogVariantBulkDeleteJobIdentifier(Model):
+    """Type and id of a resource `catalog-variant-bulk-delete-job`."""
+
+    type: Literal["catalog-variant-bulk-delete-job"] = "catalog-variant-bulk-delete-job"
+    id: str
+
+
+@model
 class CatalogVariantBulkDeleteJobRelationships(Model):
     """The relationships of `CatalogVariantBulkDeleteJob`."""
 

@@ -47,6 +47,14 @@ class CatalogVariantBulkUpdateJobAttributes(Model):
 
 
 @model
+class CatalogVariantBulkUpdateJobIdentifier(Model):
+    """Type and id of a resource `catalog-variant-bulk-update-job`."""
+
+    type: Literal["catalog-variant-bulk-update-job"] = "catalog-variant-bulk-update-job"
+    id: str
+
+
+@model
 class CatalogVariantBulkUpdateJobRelationships(Model):
     """The relationships of `CatalogVariantBulkUpdateJob`."""
 

@@ -47,6 +47,14 @@ class CouponCodeBulkCreateJobAttributes(Model):
 
 
 @model
+class CouponCodeBulkCreateJobIdentifier(Model):
+    """Type and id of a resource `coupon-code-bulk-create-job`."""
+
+    type: Literal["coupon-code-bulk-create-job"] = "coupon-code-bulk-create-job"
+    id: str
+
+
+@model
 class CouponCodeBulkCreateJobRelationships(Model):
     """The relationships of `CouponCodeBulkCreateJob`."""
 

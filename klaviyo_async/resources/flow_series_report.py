@@ -35,6 +35,14 @@ class FlowSeriesReportAttributes(Model):
 
 
 @model
+class FlowSeriesReportIdentifier(Model):
+    """Type and id of a resource `flow-series-report`."""
+
+    type: Literal["flow-series-report"] = "flow-series-report"
+    id: str
+
+
+@model
 class FlowSeriesReportRelationships(Model):
     """The relationships of `FlowSeriesReport`."""
 

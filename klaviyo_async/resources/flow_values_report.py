@@ -33,6 +33,14 @@ class FlowValuesReportAttributes(Model):
 
 
 @model
+class FlowValuesReportIdentifier(Model):
+    """Type and id of a resource `flow-values-report`."""
+
+    type: Literal["flow-values-report"] = "flow-values-report"
+    id: str
+
+
+@model
 class FlowValuesReportRelationships(Model):
     """The relationships of `FlowValuesReport`."""
 

@@ -29,3 +29,11 @@ class FormSeriesReportAttributes(Model):
 
     results: list[SeriesData] = nested(Many("models.SeriesData"))
     date_times: list[datetime] = time()
+
+
+@model
+class FormSeriesReportIdentifier(Model):
+    """Type and id of a resource `form-series-report`."""
+
+    type: Literal["form-series-report"] = "form-series-report"
+    id: str

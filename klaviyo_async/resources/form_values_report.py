@@ -27,3 +27,11 @@ class FormValuesReportAttributes(Model):
     """The attributes of `FormValuesReport`."""
 
     results: list[ValuesData] = nested(Many("models.ValuesData"))
+
+
+@model
+class FormValuesReportIdentifier(Model):
+    """Type and id of a resource `form-values-report`."""
+
+    type: Literal["form-values-report"] = "form-values-report"
+    id: str

@@ -34,3 +34,11 @@ class GeofenceAttributes(Model):
     """For instance `-74.006`."""
     radius: float
     """For instance `100`."""
+
+
+@model
+class GeofenceIdentifier(Model):
+    """Type and id of a resource `geofence`."""
+
+    type: Literal["geofence"] = "geofence"
+    id: str

@@ -33,3 +33,11 @@ class IpAllowlistAttributes(Model):
     sync_token: str
     """For instance `e1ccc194a521a754`."""
     created: datetime = time()
+
+
+@model
+class IpAllowlistIdentifier(Model):
+    """Type and id of a resource `ip-allowlist`."""
+
+    type: Literal["ip-allowlist"] = "ip-allowlist"
+    id: str

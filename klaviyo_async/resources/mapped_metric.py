@@ -46,6 +46,14 @@ class MappedMetricAttributes(Model):
 
 
 @model
+class MappedMetricIdentifier(Model):
+    """Type and id of a resource `mapped-metric`."""
+
+    type: Literal["mapped-metric"] = "mapped-metric"
+    id: str
+
+
+@model
 class MappedMetricRelationships(Model):
     """The relationships of `MappedMetric`."""
 

@@ -31,3 +31,11 @@ class MetricAggregateAttributes(Model):
 
     dates: list[datetime] = time()
     data: list[MetricAggregateRowDTO] = nested(Many("models.MetricAggregateRowDTO"))
+
+
+@model
+class MetricAggregateIdentifier(Model):
+    """Type and id of a resource `metric-aggregate`."""
+
+    type: Literal["metric-aggregate"] = "metric-aggregate"
+    id: str

@@ -48,6 +48,14 @@ class ProfileBulkImportJobAttributes(Model):
 
 
 @model
+class ProfileBulkImportJobIdentifier(Model):
+    """Type and id of a resource `profile-bulk-import-job`."""
+
+    type: Literal["profile-bulk-import-job"] = "profile-bulk-import-job"
+    id: str
+
+
+@model
 class ProfileBulkImportJobRelationships(Model):
     """The relationships of `ProfileBulkImportJob`."""
 

@@ -45,6 +45,14 @@ class ProfileSuppressionBulkCreateJobAttributes(Model):
 
 
 @model
+class ProfileSuppressionBulkCreateJobIdentifier(Model):
+    """Type and id of a resource `profile-suppression-bulk-create-job`."""
+
+    type: Literal["profile-suppression-bulk-create-job"] = "profile-suppression-bulk-create-job"
+    id: str
+
+
+@model
 class ProfileSuppressionBulkCreateJobRelationships(Model):
     """The relationships of `ProfileSuppressionBulkCreateJob`."""
 

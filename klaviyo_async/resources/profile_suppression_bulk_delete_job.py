@@ -45,6 +45,14 @@ class ProfileSuppressionBulkDeleteJobAttributes(Model):
 
 
 @model
+class ProfileSuppressionBulkDeleteJobIdentifier(Model):
+    """Type and id of a resource `profile-suppression-bulk-delete-job`."""
+
+    type: Literal["profile-suppression-bulk-delete-job"] = "profile-suppression-bulk-delete-job"
+    id: str
+
+
+@model
 class ProfileSuppressionBulkDeleteJobRelationships(Model):
     """The relationships of `ProfileSuppressionBulkDeleteJob`."""
 

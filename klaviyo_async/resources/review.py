@@ -78,6 +78,14 @@ class ReviewAttributes(Model):
 
 
 @model
+class ReviewIdentifier(Model):
+    """Type and id of a resource `review`."""
+
+    type: Literal["review"] = "review"
+    id: str
+
+
+@model
 class ReviewRelationships(Model):
     """The relationships of `Review`."""
 

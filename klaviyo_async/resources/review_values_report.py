@@ -30,3 +30,11 @@ class ReviewValuesReportAttributes(Model):
     """The attributes of `ReviewValuesReport`."""
 
     results: list[ReviewValueReportGrouping] = nested(Many("models.ReviewValueReportGrouping"))
+
+
+@model
+class ReviewValuesReportIdentifier(Model):
+    """Type and id of a resource `review-values-report`."""
+
+    type: Literal["review-values-report"] = "review-values-report"
+    id: str

@@ -29,3 +29,11 @@ class SegmentSeriesReportAttributes(Model):
 
     results: list[SeriesData] = nested(Many("models.SeriesData"))
     date_times: list[datetime] = time()
+
+
+@model
+class SegmentSeriesReportIdentifier(Model):
+    """Type and id of a resource `segment-series-report`."""
+
+    type: Literal["segment-series-report"] = "segment-series-report"
+    id: str

@@ -27,3 +27,11 @@ class SegmentValuesReportAttributes(Model):
     """The attributes of `SegmentValuesReport`."""
 
     results: list[ValuesData] = nested(Many("models.ValuesData"))
+
+
+@model
+class SegmentValuesReportIdentifier(Model):
+    """Type and id of a resource `segment-values-report`."""
+
+    type: Literal["segment-values-report"] = "segment-values-report"
+    id: str

@@ -97,3 +97,11 @@ class TemplateUniversalContentAttributes(Model):
     updated: datetime = time()
     screenshot_status: Literal["completed", "failed", "generating", "never_generated", "not_renderable", "stale"] | str
     screenshot_url: str
+
+
+@model
+class TemplateUniversalContentIdentifier(Model):
+    """Type and id of a resource `template-universal-content`."""
+
+    type: Literal["template-universal-content"] = "template-universal-content"
+    id: str

@@ -38,3 +38,11 @@ class TrackingSettingAttributes(Model):
     custom_parameters: list[CustomTrackingParamDTO] | None = nested(
         Many("models.CustomTrackingParamDTO"), default=ABSENT
     )
+
+
+@model
+class TrackingSettingIdentifier(Model):
+    """Type and id of a resource `tracking-setting`."""
+
+    type: Literal["tracking-setting"] = "tracking-setting"
+    id: str

@@ -49,3 +49,11 @@ class WebFeedAttributes(Model):
         | None
     ) = ABSENT
     """For instance `ok`."""
+
+
+@model
+class WebFeedIdentifier(Model):
+    """Type and id of a resource `web-feed`."""
+
+    type: Literal["web-feed"] = "web-feed"
+    id: str

@@ -43,6 +43,14 @@ class WebhookAttributes(Model):
 
 
 @model
+class WebhookIdentifier(Model):
+    """Type and id of a resource `webhook`."""
+
+    type: Literal["webhook"] = "webhook"
+    id: str
+
+
+@model
 class WebhookRelationships(Model):
     """The relationships of `Webhook`."""
 

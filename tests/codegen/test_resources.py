@@ -386,6 +386,8 @@ def test_every_resource_type_has_its_classes(shipped: Gathered) -> None:
         assert cls.__module__.startswith("klaviyo_async.resources.")
         assert attrs.fields_dict(cls)["type"].default.title().replace("-", "") == name
         assert name in resources.__all__
+        identifier = getattr(resources, f"{name}Identifier")(id="1")
+        assert identifier.to_dict() == {"type": attrs.fields_dict(cls)["type"].default, "id": "1"}
     assert {"Profile", "Event", "List", "CampaignMessage", "ProfileBulkImportJob", "PushToken"} <= set(found)
 
 

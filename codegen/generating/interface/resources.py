@@ -169,6 +169,9 @@ class _Gatherer:
                 )
 
         self._adopt()
+        for name, kind in types.items():
+            if Object(name, "resources") in self.groups and Object(f"{name}Identifier", "resources") not in self.groups:
+                self._identifier(kind)  # no operation lists it in this revision
 
     def _adopt(self) -> None:
         """Take a relationship that one schema declares with its links alone for what another schema says it is."""
@@ -236,21 +239,33 @@ class _Gatherer:
 
     def _relationship(self, kind: str, *, many: bool) -> Object:
         """The relationship to resources of a type, made where there is none yet."""
-        name, module = pascal_case(kind), python_name(kind)
-        identifier = Object(f"{name}Identifier", "resources")
+        name = pascal_case(kind)
         new = Object(f"{name}{'ToMany' if many else 'ToOne'}", "resources")
-        inline, wrapped = Object(f"{kind}.identifier"), Object(f"{kind}.{many}")
-        fields = (_field("type", Choice((kind,)), constants=(kind,)), _field("id", Scalar("str"), required=True))
-        self.models[inline] = Model(inline, fields, component=False)
+        inline, wrapped = self._identifier(kind), Object(f"{kind}.{many}")
         self.models[wrapped] = Model(
             wrapped, (_field("data", Array(inline) if many else OneOf((inline, NONE))),), component=False
         )
-        self._put(self.models[inline], identifier, f"Type and id of a resource `{kind}`.", module)
-        what = f"`{identifier.name}`"
+        what = f"`{name}Identifier`"
         self._put(
-            self.models[wrapped], new, f"A list of {what} as `data`." if many else f"One {what} as `data`.", module
+            self.models[wrapped],
+            new,
+            f"A list of {what} as `data`." if many else f"One {what} as `data`.",
+            python_name(kind),
         )
         return wrapped
+
+    def _identifier(self, kind: str) -> Object:
+        """The identifier of resources of a type."""
+        inline = Object(f"{kind}.identifier")
+        fields = (_field("type", Choice((kind,)), constants=(kind,)), _field("id", Scalar("str"), required=True))
+        self.models[inline] = Model(inline, fields, component=False)
+        self._put(
+            self.models[inline],
+            Object(f"{pascal_case(kind)}Identifier", "resources"),
+            f"Type and id of a resource `{kind}`.",
+            python_name(kind),
+        )
+        return inline
 
     # --- merging
 
