@@ -231,9 +231,15 @@ async def test_jobs_that_go_wrong(
 
 
 async def test_a_job_that_nobody_knows_any_more(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
-    fake.fail("get_bulk_import_profiles_job", status=404)
+    fake.fail("get_bulk_import_profiles_job", status=404, times=3)
     report = await klaviyo.bulk.import_profiles(people(5))
     assert len(report.unknown) == 5
+
+
+async def test_a_job_that_is_not_visible_yet(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
+    fake.fail("get_bulk_import_profiles_job", status=404, times=2)
+    report = await klaviyo.bulk.import_profiles(people(5))
+    assert report.succeeded == 5
 
 
 async def test_job_errors_that_say_little_are_traced_by_what_they_name(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:

@@ -11,7 +11,7 @@ from attrs import Factory, define, evolve, frozen
 
 from klaviyo_async.bulk._import.refusals import Reason, culprits
 from klaviyo_async.bulk._import.rows import identities
-from klaviyo_async.errors import ErrorObject
+from klaviyo_async.errors import ErrorObject, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,9 @@ LONGEST = 30.0
 _GROWTH = 1.6
 _BROKEN_OFF = frozenset({"cancelled", "failed", "expired"})
 """Where a job that didn't come to its end stops. The documents of jobs that take rows have only the first, those of other
-jobs have the others; a job that ended in one of them would be looked at for ever."""
+jobs have the others; a job that ended in one of them would be looked at forever."""
+_NOT_FOUND = 3
+"""Number of 404s in a row after which a job is gone."""
 
 
 @define
@@ -88,9 +90,18 @@ class Follower:
     async def follow(self, job: str) -> Ended:
         """Wait for the end of a job. Raises what the requests raise, `NotFound` where the job is gone."""
         began = asyncio.get_running_loop().time()
+        not_found = 0
         for pause in self._pace.pauses():
             await asyncio.sleep(pause)
-            found = await self._look(job)
+            try:
+                found = await self._look(job)
+            except NotFound:
+                # A job that was just created may not be visible yet.
+                not_found += 1
+                if not_found == _NOT_FOUND:
+                    raise
+                continue
+            not_found = 0
             status = found.get("status")
             if status in self._job.ended or status in _BROKEN_OFF or found.get("completed_at"):
                 self._pace.took(asyncio.get_running_loop().time() - began)
