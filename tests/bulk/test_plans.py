@@ -134,8 +134,9 @@ async def test_what_is_no_part_is_refused(klaviyo: Klaviyo, tmp_path: Path) -> N
         await klaviyo.bulk.run({**plan.parts[0], "version": 99}, out=tmp_path / "x.csv")
     with pytest.raises(QueryError, match="import it first"):
         await klaviyo.bulk.run({**plan.parts[0], "package": "os.path"}, out=tmp_path / "x.csv")
-    with pytest.raises(QueryError, match="parts must be"):
-        await klaviyo.bulk.plan_export(klaviyo.events.get_events, parts=0)
+    for parts in (0, 1001):
+        with pytest.raises(QueryError, match="parts must be a whole number from 1 to 1,000"):
+            await klaviyo.bulk.plan_export(klaviyo.events.get_events, parts=parts)
     with pytest.raises(QueryError, match="no reports"):
         merge([])
     with pytest.raises(QueryError, match="different plans"):

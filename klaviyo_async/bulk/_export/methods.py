@@ -148,7 +148,7 @@ class Exporting(Namespace):
         options: RequestOptions | None = None,
         **params: Any,
     ) -> Plan:
-        """Divide an export into parts with roughly the same number of records, so that several machines can run it.
+        """Divide an export into up to 1,000 parts with roughly the same number of records, so that several machines can run it.
 
         ::
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from klaviyo_async._did_you_mean import shown
 from klaviyo_async.bulk._export.parts import SECOND, Part, cut, seconds, whole
 from klaviyo_async.bulk._export.source import Source, named
 from klaviyo_async.errors import QueryError
@@ -28,6 +29,8 @@ _SAMPLES = 4
 """Samples for each part."""
 _SAMPLE = 50
 """Records that a sample asks for."""
+_MOST = 1_000
+"""Parts of a plan: each costs samples, and more machines than that have no use of an account's limits."""
 
 
 @frozen(kw_only=True)
@@ -88,8 +91,8 @@ def source_of(client: Any, part: Mapping[str, Any]) -> Source:
 
 async def planned(source: Source, path: Sequence[object], parts: int) -> Plan:
     """Divide an export into parts with roughly the same number of records."""
-    if isinstance(parts, bool) or not isinstance(parts, int) or parts < 1:
-        raise QueryError(f"parts must be a whole number, 1 or more, not {parts!r}.")
+    if isinstance(parts, bool) or not isinstance(parts, int) or not 1 <= parts <= _MOST:
+        raise QueryError(f"parts must be a whole number from 1 to {_MOST:,}, not {shown(parts)}.")
     since, until = source.since, source.until
     if source.moving and until is None:
         # All parts end at the same moment: a record that changes meanwhile would move from one to another.
