@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FileInput", "Multipart"]
 
-FileInput: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
+FileInput: TypeAlias = (
+    str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | io.BufferedIOBase | io.RawIOBase
+)
 """A file to upload: its path, its content, or an object opened in binary mode."""
 
 _CHUNK = 1 << 18

@@ -16,7 +16,11 @@ from klaviyo_async.bulk.rows_file import RowsFile
 from klaviyo_async.errors import QueryError
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from csv import DictReader
     from os import PathLike
+
+    from klaviyo_async.api.types import Unchecked
 
 __all__ = ["ArrowTable", "Frame", "Rows", "source_of"]
 
@@ -42,10 +46,13 @@ class Frame(Protocol):
     def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> Any: ...
 
 
-Rows: TypeAlias = "Iterable[R] | AsyncIterable[R] | Frame | ArrowTable | RowsFile | str | PathLike[str]"
-"""What the methods of `klaviyo.bulk` take rows from: an iterable or async iterable of mappings or models, a data frame
-(pandas, polars, pyarrow and anything else that supports Arrow), or the path of a file (``.ndjson``, ``.csv``, ``.parquet``,
-also compressed; a `RowsFile` renames its columns)."""
+RecordOfPandas: TypeAlias = "Mapping[Hashable, Unchecked]"
+"""A record as type checkers see those of pandas' `to_dict("records")`: a mapping with any keys."""
+
+Rows: TypeAlias = "Iterable[R | RecordOfPandas] | AsyncIterable[R] | DictReader[Any] | Frame | ArrowTable | RowsFile | str | PathLike[str]"
+"""What the methods of `klaviyo.bulk` take rows from: an iterable or async iterable of mappings or models, a `csv.DictReader`,
+a data frame (pandas, polars, pyarrow and anything else that supports Arrow), or the path of a file (``.ndjson``, ``.csv``,
+``.parquet``, also compressed; a `RowsFile` renames its columns)."""
 
 
 def source_of(rows: object, types: Callable[[], Mapping[str, str]] | None = None) -> Source:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import zipfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -10,6 +13,8 @@ from klaviyo_async import UNSET, Klaviyo, RequestOptions, api
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
+
+    import pandas as pd
 
     from klaviyo_async.models import EventCreateQueryV2, ListCreateQuery
 
@@ -284,12 +289,25 @@ async def hook(klaviyo: Klaviyo, secret: str) -> None:
     )
 
 
+async def import_rows(klaviyo: Klaviyo, path: Path, frame: pd.DataFrame) -> None:
+    """Bulk imports of what other packages give."""
+    await klaviyo.bulk.import_profiles([{"email": "a@x.com", "properties": {"n": 1}}], lists=["Y6nRLr"])
+    await klaviyo.bulk.import_profiles(path)
+    await klaviyo.bulk.import_profiles(frame)
+    await klaviyo.bulk.import_profiles(frame.to_dict("records"))
+    with path.open(encoding="utf-8", newline="") as file:
+        await klaviyo.bulk.import_profiles(csv.DictReader(file))
+
+
 async def upload(klaviyo: Klaviyo, path: Path, content: bytes, file: BinaryIO) -> None:
     """Images from a path, bytes, an open file."""
     await klaviyo.images.upload_image_from_file(file=path)
     await klaviyo.images.upload_image_from_file(file=str(path), hidden=True)
     await klaviyo.images.upload_image_from_file(file=content, name="logo.png")
     await klaviyo.images.upload_image_from_file(file=file, name="logo.png")
+    with gzip.open(path) as packed, zipfile.ZipFile(path) as archive, archive.open("logo.png") as inside:
+        await klaviyo.images.upload_image_from_file(file=packed)
+        await klaviyo.images.upload_image_from_file(file=inside)
     await klaviyo.images.upload_image_from_url(import_from_url="https://shop.example/logo.png")
 
 
