@@ -104,9 +104,7 @@ class Lists:
             if permit is not None:
                 permit.answered(status, headers)
             if status == 429:
-                raise RateLimited(
-                    "429", status=429, operation=prepared.operation.name, headers=Headers(headers), body=b""
-                )
+                raise RateLimited(prepared.operation.name, status=429, headers=Headers(headers))
         finally:
             self.running -= 1
         page.http = Http(200, Headers({"Date": format_datetime(self.now, usegmt=True)}), None, 1, waited)
