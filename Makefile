@@ -48,7 +48,7 @@ format: $(VENV)/.ready ## ruff: fix what can be fixed
 	@$(BIN)/ruff format $(SOURCES)
 
 .PHONY: types
-types: $(VENV)/.ready ## mypy --strict and pyright
+types: $(VENV)/.ready ## mypy --strict and pyright; the tests by pyright alone
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 

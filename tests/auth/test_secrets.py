@@ -62,7 +62,8 @@ def test_a_secret_stays_one() -> None:
     assert "Bearer " + secret == "Bearer REFRESH-OLD"
     assert secret + "!" == "REFRESH-OLD!"
     assert secret[:3] == "REF"
-    assert {secret: 1}["REFRESH-OLD"] == 1
+    keyed: dict[str, int] = {secret: 1}
+    assert keyed["REFRESH-OLD"] == 1
     assert json.dumps({"t": secret}) == '{"t": "REFRESH-OLD"}'
     assert type(str(secret)) is str
 
@@ -106,8 +107,9 @@ def test_the_account_is_a_digest() -> None:
     [{"expires_at": "soon", "access_token": "ACCESS-OLD"}, {"token_url": "nowhere"}, {"on_tokens": 7}, {"access_token": b"ACCESS-OLD"}],
 )  # fmt: skip
 def test_a_wrong_argument_shows_no_other(facts: dict[str, Any]) -> None:
+    arguments: dict[str, Any] = {"refresh_token": "REFRESH-OLD", **facts}
     with pytest.raises(ConfigurationError) as caught:
-        OAuth("app", "CLIENTSECRET", **{"refresh_token": "REFRESH-OLD"} | facts)
+        OAuth("app", "CLIENTSECRET", **arguments)
     assert_no_frame_shows(caught.value, *SECRETS)
 
 

@@ -18,6 +18,8 @@ from klaviyo_async.bulk._import import batches as batches_module
 from klaviyo_async.bulk._import import ledger as ledger_module
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from klaviyo_async import Klaviyo
     from klaviyo_async.testing import FakeKlaviyo
 
@@ -135,7 +137,7 @@ async def test_rows_that_waited_for_others_are_not_forgotten(
     klaviyo: Klaviyo, fake: FakeKlaviyo, tmp_path: Path
 ) -> None:
     path = tmp_path / "import.sqlite"
-    rows = [{"email": f"p{number % 13}@x.com", "first_name": str(number)} for number in range(60)]
+    rows: list[dict[str, Any]] = [{"email": f"p{number % 13}@x.com", "first_name": str(number)} for number in range(60)]
     fake.fail("bulk_import_profiles", status=403, times=None, after=1)
     with pytest.raises(Exception, match="403"):
         await klaviyo.bulk.import_profiles(rows, checkpoint=path)
@@ -222,7 +224,8 @@ async def test_two_runs_cannot_share_a_checkpoint(klaviyo: Klaviyo, fake: FakeKl
 
 async def test_the_report_outlives_the_checkpoint_as_far_as_it_is_at_hand(klaviyo: Klaviyo, tmp_path: Path) -> None:
     path = tmp_path / "import.sqlite"
-    report = await klaviyo.bulk.import_profiles(({"emial": str(n)} for n in range(1500)), checkpoint=path)
+    rows: Iterator[dict[str, Any]] = ({"emial": str(n)} for n in range(1500))
+    report = await klaviyo.bulk.import_profiles(rows, checkpoint=path)
     assert len(list(report.errors)) == 1500
     for each in tmp_path.iterdir():  # noqa: ASYNC240
         each.unlink()

@@ -175,7 +175,7 @@ async def test_a_file_is_there_whole_or_not_at_all(fake: FakeKlaviyo, klaviyo: K
     out = tmp_path / "events.ndjson"
     out.write_text("of yesterday\n")
     fake.fail("get_events", status=500, times=None, after=5)
-    options = {"page_size": 10, "concurrency": 2}
+    options: dict[str, Any] = {"page_size": 10, "concurrency": 2}
     with pytest.raises(ServerError):
         await klaviyo.with_options(max_retries=0).bulk.export_to(
             out, klaviyo.with_options(max_retries=0).events.get_events, **options

@@ -13,6 +13,8 @@ from klaviyo_async._retry import BASE
 from klaviyo_async.bulk._import import run as run_module
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from klaviyo_async import Klaviyo
     from klaviyo_async.bulk import Report
     from klaviyo_async.testing import FakeKlaviyo
@@ -173,7 +175,9 @@ async def test_an_error_beside_the_rows_is_not_theirs(klaviyo: Klaviyo, fake: Fa
 async def test_too_many_jobs_under_way(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
     detail = "There are 500 jobs in progress already, the maximum is 500."
     fake.fail("bulk_create_catalog_items", status=400, body=refusal("/data", detail=detail), times=3)
-    rows = [{"external_id": str(n), "title": "t", "description": "d", "url": "https://x.com"} for n in range(3)]
+    rows: list[dict[str, Any]] = [
+        {"external_id": str(n), "title": "t", "description": "d", "url": "https://x.com"} for n in range(3)
+    ]
     report = await klaviyo.bulk.create_catalog_items(rows)
     assert report.ok
     assert report.requests == 4
@@ -192,7 +196,9 @@ async def test_never_more_jobs_than_allowed(
         return submit(jobs, *args, **kwargs)
 
     monkeypatch.setattr(type(fake._world.jobs), "submit", counted)
-    rows = ({"external_id": str(n), "title": "t", "description": "d", "url": "https://x.com"} for n in range(1200))
+    rows: Iterator[dict[str, Any]] = (
+        {"external_id": str(n), "title": "t", "description": "d", "url": "https://x.com"} for n in range(1200)
+    )
     report = await klaviyo.bulk.create_catalog_items(rows)
     assert report.ok
     assert len(under_way) == 12
@@ -248,7 +254,9 @@ async def test_job_errors_that_say_little_are_traced_by_what_they_name(klaviyo: 
         {"detail": "Bad two.", "source": {"pointer": "/data/1/attributes/price"}},
         {"code": "odd", "title": "Odd", "source": {"pointer": "/data/1/attributes/title"}},
     ]
-    rows = [{"external_id": f"S{n}", "title": "t", "description": "d", "url": "https://x.com"} for n in range(5)]
+    rows: list[dict[str, Any]] = [
+        {"external_id": f"S{n}", "title": "t", "description": "d", "url": "https://x.com"} for n in range(5)
+    ]
     fake.fail(
         "get_bulk_create_catalog_items_job",
         status=200,

@@ -22,6 +22,11 @@ def people(count: int) -> list[dict[str, Any]]:
     return [{"email": f"p{number}@x.com", "first_name": "Sarah"} for number in range(count)]
 
 
+def mistaken(email: str) -> dict[str, Any]:
+    """A row without any name that is known."""
+    return {"emial": email}
+
+
 def bodies(fake: FakeKlaviyo, operation: str) -> list[Any]:
     return [request.body for request in fake.requests if request.operation == operation]
 
@@ -135,9 +140,10 @@ async def test_rows_that_cannot_be_sent_are_reported_and_the_others_go_on(klaviy
 
 async def test_names_that_are_unknown_go_through_without_checks(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
     client = klaviyo.with_options(validate=False)
+    unknown: dict[str, Any] = {"email": "a@x.com", "brand_new": 1}
     fake.fail("bulk_import_profiles", status=202, body={"data": {"type": "profile-bulk-import-job", "id": "J"}})
     fake.fail("get_bulk_import_profiles_job", status=200, body=job("complete", completed_count=1, failed_count=0))
-    report = await client.bulk.import_profiles([{"email": "a@x.com", "brand_new": 1}])
+    report = await client.bulk.import_profiles([unknown])
     assert report.ok
     (body,) = bodies(fake, "bulk_import_profiles")
     assert body["data"]["attributes"]["profiles"]["data"][0]["attributes"]["brand_new"] == 1
@@ -148,7 +154,7 @@ def job(status: str, **attributes: Any) -> dict[str, Any]:
 
 
 async def test_the_later_row_about_a_profile_waits_for_the_earlier_one(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"email": "a@x.com", "first_name": "First"},
         {"email": "b@x.com"},
         {"email": "A@x.com", "first_name": "Second", "external_id": "7"},
@@ -226,10 +232,10 @@ async def test_client_events_carry_the_company(klaviyo: Klaviyo, fake: FakeKlavi
 
 async def test_subscribing_and_unsubscribing(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
     made = await klaviyo.lists.create_list(name="VIP")
-    on = {"email": {"marketing": {"consent": "SUBSCRIBED"}}}
-    off = {"email": {"marketing": {"consent": "UNSUBSCRIBED"}}}
+    on: dict[str, Any] = {"email": {"marketing": {"consent": "SUBSCRIBED"}}}
+    off: dict[str, Any] = {"email": {"marketing": {"consent": "UNSUBSCRIBED"}}}
     report = await klaviyo.bulk.subscribe_profiles(
-        [{**row, "subscriptions": on} for row in [{"email": f"p{n}@x.com"} for n in range(3)]], list=made.data.id
+        [{"email": f"p{n}@x.com", "subscriptions": on} for n in range(3)], list=made.data.id
     )
     assert (report.succeeded, report.jobs) == (3, 0), list(report.errors)
     rows = [{"email": "p0@x.com", "subscriptions": off}]
@@ -344,16 +350,17 @@ async def test_text_that_can_not_be_encoded_is_that_rows_own_fault(
 
 
 async def test_catalogs(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
-    items = [
+    items: list[dict[str, Any]] = [
         {"external_id": f"SKU{n}", "title": "Coffee", "description": "Good", "url": "https://x.com"} for n in range(150)
     ]
     report = await klaviyo.bulk.create_catalog_items(items)
     assert (report.succeeded, report.jobs) == (150, 2), list(report.errors)
-    report = await klaviyo.bulk.create_catalog_items([{**items[3], "title": "Again"}])
+    again: dict[str, Any] = {**items[3], "title": "Again"}
+    report = await klaviyo.bulk.create_catalog_items([again])
     (error,) = report.errors
     assert (error.row, error.id, error.code) == (0, "SKU3", "duplicate_id")
     ids = [f"$custom:::$default:::SKU{n}" for n in range(150)]
-    report = await klaviyo.bulk.update_catalog_items({"id": id_, "title": "Tea"} for id_ in ids[:2])
+    report = await klaviyo.bulk.update_catalog_items([{"id": id_, "title": "Tea"} for id_ in ids[:2]])
     assert report.ok, list(report.errors)
     report = await klaviyo.bulk.delete_catalog_items([*ids[:120], "$custom:::$default:::NONE"])
     assert (report.succeeded, report.failed) == (120, 1)
@@ -363,7 +370,7 @@ async def test_catalogs(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
 
 async def test_coupon_codes(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
     coupon = await klaviyo.coupons.create_coupon(external_id="SPRING")
-    rows = [{"unique_code": f"C{n}", "coupon": coupon.data.id} for n in range(5)]
+    rows: list[dict[str, Any]] = [{"unique_code": f"C{n}", "coupon": coupon.data.id} for n in range(5)]
     report = await klaviyo.bulk.create_coupon_codes([*rows, rows[0]])
     assert (report.succeeded, report.failed, report.held_back) == (5, 1, 1), list(report.errors)
     assert report.errors[0].row == 5
@@ -371,20 +378,21 @@ async def test_coupon_codes(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
 
 async def test_data_source_records(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
     source = await klaviyo.custom_objects.create_data_source(title="Shop", visibility="private")
-    rows = [{"record": {"id": str(n)}} for n in range(501)]
+    rows: list[dict[str, Any]] = [{"record": {"id": str(n)}} for n in range(501)]
     report = await klaviyo.bulk.create_data_source_records(rows, data_source=source.data.id)
     assert report.succeeded == 501, list(report.errors)[:3]
     assert len(bodies(fake, "bulk_create_data_source_records")) == 2
 
 
 async def test_a_dry_run_sends_nothing(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
-    report = await klaviyo.bulk.import_profiles([*people(10_001), {"emial": "x"}], dry_run=True)
+    report = await klaviyo.bulk.import_profiles([*people(10_001), mistaken("x")], dry_run=True)
     assert report.dry_run
     assert (report.submitted, report.failed, report.requests) == (10_002, 1, 2)
     assert report.errors[0].row == 10_001
-    many = await klaviyo.bulk.create_catalog_items(
-        ({"external_id": str(n), "title": "t", "description": "d", "url": "u"} for n in range(90_000)), dry_run=True
+    items: Iterator[dict[str, Any]] = (
+        {"external_id": str(n), "title": "t", "description": "d", "url": "u"} for n in range(90_000)
     )
+    many = await klaviyo.bulk.create_catalog_items(items, dry_run=True)
     assert (many.requests, many.seconds) == (900, 12)
     assert not fake.requests
 
@@ -434,7 +442,7 @@ async def test_failed_rows_can_be_fed_in_again(klaviyo: Klaviyo, fake: FakeKlavi
 
 
 async def test_errors_beyond_the_first_thousand_stay_on_disk(klaviyo: Klaviyo) -> None:
-    report = await klaviyo.bulk.import_profiles({"emial": str(number)} for number in range(2500))
+    report = await klaviyo.bulk.import_profiles(mistaken(str(number)) for number in range(2500))
     assert len(report.errors) == report.failed == 2500
     assert [error.row for error in report.errors] == list(range(2500))
     assert report.errors[2222].row == 2222

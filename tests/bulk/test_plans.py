@@ -98,7 +98,7 @@ def test_plans_of_any_times(found: Any, page: int, offered: Any, parts: int) -> 
         plan = await planned(source(lists, offered, page_size=page), (), parts)
         got: list[str] = []
         for part in plan.parts:
-            bounds = {
+            bounds: dict[str, Any] = {
                 name: None if part[name] is None else BEGIN.fromisoformat(part[name]) for name in ("since", "until")
             }
             got += [

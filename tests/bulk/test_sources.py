@@ -20,6 +20,7 @@ from klaviyo_async.bulk._import.slices import SLICE, Unreadable
 from klaviyo_async.bulk._import.source import source_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from klaviyo_async import Klaviyo
@@ -214,7 +215,7 @@ async def test_a_pandas_frame(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
             "location.city": ["Boston", None, "Rome"],
             "properties.orders": [3, 4, 5],
             "properties.score": [1.5, float("nan"), 2.5],
-            "properties.seen": pd.to_datetime(["2026-01-01", None, "2026-01-03"], utc=True),
+            "properties.seen": pd.to_datetime(pd.Series(["2026-01-01", None, "2026-01-03"]), utc=True),
             "properties.flag": pd.array([True, None, False], dtype="boolean"),
         }
     )
@@ -225,7 +226,8 @@ async def test_a_pandas_frame(klaviyo: Klaviyo, fake: FakeKlaviyo) -> None:
     assert source_of(frame).total == 3
     report = await klaviyo.bulk.import_profiles(frame)
     assert (report.succeeded, report.failed) == (2, 1), list(report.errors)
-    report = await klaviyo.bulk.import_profiles(frame[["email"]].dropna().itertuples())
+    named: Iterator[Any] = frame[["email"]].dropna().itertuples()
+    report = await klaviyo.bulk.import_profiles(named)
     assert report.ok, list(report.errors)
     report = await klaviyo.bulk.import_profiles(frame[["email"]].dropna().to_dict("records"))
     assert report.ok

@@ -94,7 +94,7 @@ def test_a_range_gives_what_lies_in_it(found, page, ends, offered) -> None:
 
     async def main(loop: VirtualLoop) -> None:
         lists = Lists(found, latency=lambda: 0.1)
-        bounds = {"since": BEGIN + timedelta(seconds=since), "until": BEGIN + timedelta(seconds=until)}
+        bounds: dict[str, Any] = {"since": BEGIN + timedelta(seconds=since), "until": BEGIN + timedelta(seconds=until)}
         ids = await exported(source(lists, offered, page_size=page, **bounds), concurrency=5)
         assert sorted(ids) == sorted(key for time, key in lists.entries if since <= time < until)
 
@@ -199,6 +199,7 @@ def test_a_checkpoint_goes_on_where_it_stopped(tmp_path_factory, found, page, of
                 assert not path.exists()
                 break
             if kill:
+                assert records._engine.checkpoint is not None
                 records._engine.checkpoint.close()
                 records._engine.checkpoint = None
             await records.aclose()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from klaviyo_async.testing import FakeKlaviyo
@@ -57,7 +59,7 @@ def test_what_the_processes_that_share_redis_used() -> None:
     server.start()
     try:
         with FakeKlaviyo() as fake:
-            env = {"KLAVIYO_BASE_URL": fake.url, "KLAVIYO_REDIS_URL": server.url, **KEYS}
+            env: dict[str, Any] = {"KLAVIYO_BASE_URL": fake.url, "KLAVIYO_REDIS_URL": server.url, **KEYS}
             assert "fully available" in in_process("limits", **env).err
             for _ in range(2):
                 assert (

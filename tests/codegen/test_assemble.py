@@ -495,7 +495,7 @@ def test_the_engine_reads_all_of_it(specs: Path, revision: str, operations: int,
 
 def test_the_engine_sees_null(specs: Path) -> None:
     data = parse(normalise(load_revision(specs, REVISION).document))
-    models = {model.class_info.name: model for model in data.models}
+    models = {str(model.class_info.name): model for model in data.models}
 
     def kind(model: str, field: str) -> str:
         found = models[model]

@@ -33,6 +33,7 @@ TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "number"}
 SPECS = PROJECT / "specs"
 REVISIONS = known_revisions(SPECS)
+NAMES: list[str] = vars(resources)["__all__"]
 
 
 def ref(name: str) -> Schema:
@@ -384,10 +385,11 @@ def test_every_resource_type_has_its_classes(shipped: Gathered) -> None:
         assert issubclass(cls, Model)
         assert cls.__name__ == name
         assert cls.__module__.startswith("klaviyo_async.resources.")
-        assert attrs.fields_dict(cls)["type"].default.title().replace("-", "") == name
-        assert name in resources.__all__
+        kind: Any = attrs.fields_dict(cls)["type"].default
+        assert kind.title().replace("-", "") == name
+        assert name in NAMES
         identifier = getattr(resources, f"{name}Identifier")(id="1")
-        assert identifier.to_dict() == {"type": attrs.fields_dict(cls)["type"].default, "id": "1"}
+        assert identifier.to_dict() == {"type": kind, "id": "1"}
     assert {"Profile", "Event", "List", "CampaignMessage", "ProfileBulkImportJob", "PushToken"} <= set(found)
 
 
@@ -404,12 +406,9 @@ def test_what_is_read_is_never_unset_and_what_is_always_there_never_none(shipped
     for key in read:
         cls = getattr(importlib.import_module(f"klaviyo_async.{key.package}"), key.name)
         assert not any("Unset" in text for text in cls.__annotations__.values()), key
-    for name in resources.__all__:
+    for name in NAMES:
         cls = getattr(resources, name)
-        if (
-            name.endswith(("Attributes", "Relationships", "ToOne", "ToMany"))
-            or f"{name}Attributes" not in resources.__all__
-        ):
+        if name.endswith(("Attributes", "Relationships", "ToOne", "ToMany")) or f"{name}Attributes" not in NAMES:
             continue
         for field in {"id", "type", "attributes", "links"} & attrs.fields_dict(cls).keys():
             assert "None" not in cls.__annotations__[field], (name, field)

@@ -129,7 +129,7 @@ async def test_every_request_has_the_revision_and_a_user_agent(server: WebServer
 
 
 async def test_timeout_is_for_one_attempt(server: WebServer, naps: list[float]) -> None:
-    async def slow(_: web.Request) -> int:
+    async def slow(_: web.BaseRequest) -> int:
         await asyncio.sleep(3)
         return 500
 
@@ -209,7 +209,7 @@ def test_made_outside_of_a_loop_and_used_in_several() -> None:
 async def test_closing_ends_calls_under_way(server: WebServer) -> None:
     arrived = asyncio.Event()
 
-    async def hang(_: web.Request) -> int:
+    async def hang(_: web.BaseRequest) -> int:
         arrived.set()
         await asyncio.sleep(10)
         return 200
@@ -231,7 +231,7 @@ async def _first_page(klaviyo: Klaviyo) -> Any:
 async def test_cancelling_a_call_raises_nothing_but_cancelled(server: WebServer) -> None:
     arrived = asyncio.Event()
 
-    async def hang(_: web.Request) -> int:
+    async def hang(_: web.BaseRequest) -> int:
         arrived.set()
         await asyncio.sleep(10)
         return 200
@@ -373,7 +373,7 @@ async def test_a_key_shows_in_no_repr_log_error_or_traceback(
     server: WebServer, caplog: pytest.LogCaptureFixture, naps: list[float]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    failing: list[Callable[[web.Request], Any]] = [
+    failing: list[Callable[[web.BaseRequest], Any]] = [
         lambda _: errors(400),
         lambda _: errors(401),
         lambda _: errors(429),

@@ -96,14 +96,13 @@ def test_neither_or_nor_not(combine: Any) -> None:
 
 
 def test_no_truth_value() -> None:
-    expression = F("a") == 1
+    expression: Any = F("a") == 1
     with pytest.raises((QueryError, TypeError)):
         bool(expression)
-    with pytest.raises((QueryError, TypeError)):  # noqa: PT012
-        assert expression
-        assert F("b") == 2
     with pytest.raises((QueryError, TypeError)):
-        assert expression or (F("b") == 2)
+        assert expression
+    with pytest.raises((QueryError, TypeError)):
+        _ = expression or (F("b") == 2)
     with pytest.raises((QueryError, TypeError)):
         assert not expression
     with pytest.raises((QueryError, TypeError)):
@@ -235,7 +234,6 @@ def test_typed_filters_have_just_what_the_operation_takes() -> None:
     with pytest.raises((QueryError, TypeError, AttributeError)):
         _ = g.created >= SINCE  # type: ignore[operator]
     assert str(filters.GetCampaigns.messages.channel == "email") == 'equals(messages.channel,"email")'
-    assert str(filters.GetProfiles.created.desc()) == "-created" if hasattr(g.created, "desc") else True
 
 
 def test_one_class_for_each_filterable_operation() -> None:

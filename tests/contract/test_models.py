@@ -38,7 +38,7 @@ PROFILE: dict[str, Any] = {
 
 
 def test_attrs_slots_keyword_only() -> None:
-    assert attrs.has(GetProfileResponse)
+    assert attrs.has(models.GetProfileResponse)
     assert not hasattr(GetProfileResponse.from_dict(PROFILE), "__dict__")
     create = models.ProfileCreateQuery
     with pytest.raises(TypeError):
@@ -57,9 +57,9 @@ def test_importable_one_by_one(fresh: Callable[..., str]) -> None:
 def test_dir_and_a_wrong_name() -> None:
     assert "GetProfileResponse" in dir(models)
     with pytest.raises(AttributeError):
-        _ = models.GetProfilResponse
+        _ = models.GetProfilResponse  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(ImportError):
-        from klaviyo_async.models import NoSuchThing  # noqa: F401, PLC0415
+        from klaviyo_async.models import NoSuchThing  # noqa: F401, PLC0415  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_there_and_back() -> None:
@@ -77,18 +77,25 @@ def test_there_and_back() -> None:
 
 def test_names_and_times() -> None:
     made = GetProfileResponse.from_dict(PROFILE)
-    assert made.data.relationships.push_tokens.links.self_ == "s"
+    relationships = made.data.relationships
+    assert relationships is not None
+    assert relationships.push_tokens is not None
+    assert relationships.push_tokens.links is not None
+    assert relationships.push_tokens.links.self_ == "s"
     assert made.data.links.self_.endswith("/01H/")
     created = made.data.attributes.created
     assert created == dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+    assert created is not None
     assert created.tzinfo is not None
     assert made.data.attributes.phone_number is None
     assert made.data.attributes.first_name is None
     assert made.data.attributes.is_set("phone_number")
     assert not made.data.attributes.is_set("first_name")
     assert UNSET is not None
-    assert made.data.attributes.properties["$value"] == 1
-    assert made.data.attributes.properties.get("nothing") is None
+    properties = made.data.attributes.properties
+    assert properties is not None
+    assert properties["$value"] == 1
+    assert properties.get("nothing") is None
 
 
 def test_a_copy_of_unset_is_unset() -> None:
@@ -231,4 +238,4 @@ async def test_what_was_read_can_be_changed_and_sent_back(server: WebServer, cli
 def test_documents_of_lists() -> None:
     page = GetProfileResponseCollection.from_dict({"data": [PROFILE["data"]], "links": {"self": "x", "next": None}})
     assert page.data[0].id == "01H"
-    assert page.links.next is None if hasattr(page.links, "next") else page.links.next_ is None
+    assert page.links.next is None

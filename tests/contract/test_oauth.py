@@ -115,7 +115,7 @@ async def test_the_token_request_is_what_klaviyo_wants(server: WebServer) -> Non
 async def test_on_tokens_comes_before_their_use(server: WebServer, plain: bool) -> None:
     log: list[Any] = []
 
-    def handler(request: web.Request) -> web.Response:
+    def handler(request: web.BaseRequest) -> web.Response:
         log.append(request.path)
         if request.path == "/oauth/token":
             return document({"access_token": "at", "refresh_token": "rt2", "expires_in": 3600})
@@ -153,7 +153,7 @@ async def test_single_flight_across_clients(fake: FakeKlaviyo) -> None:
 
 
 async def test_refresh_before_expiry(server: WebServer) -> None:
-    def handler(request: web.Request) -> web.Response:
+    def handler(request: web.BaseRequest) -> web.Response:
         if request.path == "/oauth/token":
             return document({"access_token": "at", "refresh_token": "rt", "expires_in": 1})
         return document({"data": []})
@@ -167,7 +167,7 @@ async def test_refresh_before_expiry(server: WebServer) -> None:
 
 
 async def test_a_401_refreshes_once_and_no_more(server: WebServer) -> None:
-    def handler(request: web.Request) -> web.Response:
+    def handler(request: web.BaseRequest) -> web.Response:
         if request.path == "/oauth/token":
             return document({"access_token": "at", "refresh_token": "rt", "expires_in": 3600})
         return errors(401, "not_authenticated")

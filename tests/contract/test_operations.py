@@ -199,6 +199,7 @@ def test_an_operation_tells_of_itself() -> None:
     assert "-created" in operation.sort
     assert set(operation.include) <= {"conversation", "push-tokens", "lists", "segments", "conversations"}
     assert "email" in operation.fields["profile"]
+    assert operation.page_size is not None
     assert (operation.page_size.default, operation.page_size.maximum) == (20, 100)
     assert operation.safe_to_repeat is True
     assert operation.reference.startswith("https://developers.klaviyo.com/")
@@ -353,7 +354,7 @@ async def test_a_file_by_path_bytes_and_object(fake: FakeKlaviyo, klaviyo: Klavi
         by_object = await klaviyo.images.upload_image_from_file(file=opened, name="object", hidden=False)
     by_memory = await klaviyo.images.upload_image_from_file(file=io.BytesIO(PNG), name="memory")
     made = [by_path, by_text, by_bytes, by_object, by_memory]
-    assert all(one.data.type_ == "image" if hasattr(one.data, "type_") else one.data.type == "image" for one in made)
+    assert all(one.data.type == "image" for one in made)
     assert [one.data.attributes.name for one in made[2:]] == ["bytes", "object", "memory"]
     assert by_text.data.attributes.hidden is True
     listed = await klaviyo.images.get_images().collect()
@@ -379,7 +380,7 @@ async def test_a_large_file_is_streamed_and_resent_on_retry(
     large.write_bytes(PNG + bytes(900_000))
     answers = [201, 429]
 
-    def handler(_: web.Request) -> web.Response:
+    def handler(_: web.BaseRequest) -> web.Response:
         status = answers.pop()
         return document({"data": {"type": "image", "id": "1", "attributes": {}}} if status == 201 else {}, status)
 

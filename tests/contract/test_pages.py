@@ -25,7 +25,7 @@ def profile(number: int) -> dict[str, Any]:
 def listing(server: WebServer, pages: int, *, size: int = 2) -> None:
     """Pages of profiles by cursor, the links absolute as Klaviyo has them."""
 
-    def handler(request: web.Request) -> web.Response:
+    def handler(request: web.BaseRequest) -> web.Response:
         number = int(request.query.get("page[cursor]", "0"))
         rows = [profile(number * size + index) for index in range(size)]
         following = None
@@ -99,7 +99,7 @@ async def test_one_page_ahead_and_no_more(server: WebServer, client: Klaviyo) ->
 async def test_leaving_the_loop_cancels_the_prefetch(server: WebServer, client: Klaviyo) -> None:
     ended: list[str] = []
 
-    async def handler(request: web.Request) -> web.StreamResponse:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
         if "page[cursor]" in request.query:
             try:
                 await asyncio.sleep(5)
@@ -128,7 +128,7 @@ async def test_an_exception_in_the_loop_is_the_callers(server: WebServer, client
 async def test_a_failed_prefetch_comes_out_after_the_records_before_it(
     server: WebServer, client: Klaviyo, naps: list[float]
 ) -> None:
-    def handler(request: web.Request) -> web.Response:
+    def handler(request: web.BaseRequest) -> web.Response:
         if "page[cursor]" in request.query:
             return errors(500)
         return document({"data": [profile(1)], "links": {"next": f"{server.url}/api/profiles?page%5Bcursor%5D=1"}})
@@ -175,7 +175,7 @@ async def test_a_link_elsewhere_is_not_followed(server: WebServer, client: Klavi
 
 @pytest.mark.parametrize("loop", ["same", "first", "two"])
 async def test_a_link_seen_before(server: WebServer, client: Klaviyo, loop: str) -> None:
-    def handler(request: web.Request) -> web.Response:
+    def handler(request: web.BaseRequest) -> web.Response:
         number = int(request.query.get("page[cursor]", "0"))
         following = {"same": 1, "first": 1 - number, "two": (number % 2) + 1}[loop]
         text = f"?page%5Bcursor%5D={following}" if following else ""
@@ -218,7 +218,7 @@ async def test_cursor_without_size(fake: FakeKlaviyo, klaviyo: Klaviyo) -> None:
 async def test_a_report_that_pages_by_post(server: WebServer, client: Klaviyo) -> None:
     bodies = []
 
-    def handler(request: web.Request) -> web.Response:
+    def handler(request: web.BaseRequest) -> web.Response:
         bodies.append(server.json)
         number = int(request.query.get("page_cursor", "0"))
         following = f"{server.url}{request.path}?page_cursor={number + 1}" if number < 2 else None
@@ -246,7 +246,7 @@ async def test_a_report_that_pages_by_post(server: WebServer, client: Klaviyo) -
 async def test_aggregates_that_page_in_the_body(server: WebServer, client: Klaviyo) -> None:
     bodies = []
 
-    def handler(_: web.Request) -> web.Response:
+    def handler(_: web.BaseRequest) -> web.Response:
         attributes = server.json["data"]["attributes"]
         bodies.append(attributes)
         number = int(attributes.get("page_cursor", "0"))
@@ -314,6 +314,9 @@ async def test_related_of_events(fake: FakeKlaviyo, klaviyo: Klaviyo) -> None:
             (person,) = page.related(event, "profile")
             assert metric.attributes.name
             assert person.attributes.email
+            assert event.relationships is not None
+            assert event.relationships.metric is not None
+            assert event.relationships.metric.data is not None
             assert metric.id == event.relationships.metric.data.id
 
 

@@ -69,7 +69,10 @@ async def test_identifiers(server: WebServer, client: Klaviyo, given: Any, sent:
 
 
 async def test_identifiers_as_a_model(server: WebServer, client: Klaviyo) -> None:
-    model = getattr(models, operations["add_profiles_to_list"].body.model)
+    body = operations["add_profiles_to_list"].body
+    assert body is not None
+    assert body.model is not None
+    model = getattr(models, body.model)
     made = model.from_dict({"data": [{"type": "profile", "id": "a"}]})
     await client.lists.add_profiles_to_list("Y6nRLr", made)
     assert server.json == {"data": [{"type": "profile", "id": "a"}]}
@@ -150,7 +153,7 @@ async def test_a_whole_resource_is_taken_as_it_is(server: WebServer, client: Kla
 
 
 async def test_a_list_of_nested_resources(server: WebServer, client: Klaviyo) -> None:
-    consent = {"email": {"marketing": {"consent": "SUBSCRIBED"}}}
+    consent: dict[str, Any] = {"email": {"marketing": {"consent": "SUBSCRIBED"}}}
     await client.profiles.bulk_subscribe_profiles(
         profiles=[
             {"email": "a@x.com", "subscriptions": consent},
@@ -231,9 +234,10 @@ async def test_id_is_a_keyword_where_the_path_has_none(server: WebServer, client
 async def test_a_name_taken_already_gets_an_underscore(server: WebServer, client: Klaviyo) -> None:
     names = inspect.signature(client.conversations.create_conversation_message).parameters
     assert {"body", "body_"} <= set(names)
-    required = {
-        name: "x" for name in operations["create_conversation_message"].body.resource.required if name != "body_"
-    }
+    facts = operations["create_conversation_message"].body
+    assert facts is not None
+    assert facts.resource is not None
+    required: dict[str, Any] = {name: "x" for name in facts.resource.required if name != "body_"}
     await client.conversations.create_conversation_message(body_="Hello", **required)
     assert server.json["data"]["attributes"]["body"] == "Hello"
 
@@ -241,24 +245,24 @@ async def test_a_name_taken_already_gets_an_underscore(server: WebServer, client
 async def test_body_together_with_keywords_is_a_type_error(server: WebServer, client: Klaviyo) -> None:
     body = resource("profile", {"email": "a@x.com"})
     with pytest.raises(TypeError):
-        await client.profiles.create_profile(body, email="a@x.com")
+        await client.profiles.create_profile(body, email="a@x.com")  # pyright: ignore[reportCallIssue]
     with pytest.raises(TypeError):
-        await client.profiles.create_profile(body, email=None)
+        await client.profiles.create_profile(body, email=None)  # pyright: ignore[reportCallIssue]
     with pytest.raises(TypeError):
-        await client.profiles.update_profile("1", body, properties={})
+        await client.profiles.update_profile("1", body, properties={})  # pyright: ignore[reportCallIssue]
     assert not server.requests
-    await client.profiles.create_profile(body, email=UNSET)
+    await client.profiles.create_profile(body, email=UNSET)  # pyright: ignore[reportCallIssue]
     assert server.json == body
 
 
 async def test_a_missing_required_one_is_a_type_error(server: WebServer, client: Klaviyo) -> None:
     for call in (
         client.lists.create_list,
-        lambda: client.events.create_event(metric={"name": "x"}),
-        lambda: client.templates.clone_template(name="x"),
+        lambda: client.events.create_event(metric={"name": "x"}),  # pyright: ignore[reportCallIssue]
+        lambda: client.templates.clone_template(name="x"),  # pyright: ignore[reportCallIssue]
         client.profiles.get_profile,
         client.profiles.bulk_subscribe_profiles,
-        lambda: client.coupons.create_coupon_code(unique_code="x"),
+        lambda: client.coupons.create_coupon_code(unique_code="x"),  # pyright: ignore[reportCallIssue]
         lambda: client.lists.add_profiles_to_list("x"),  # type: ignore[call-arg]
     ):
         with pytest.raises(TypeError):

@@ -139,7 +139,7 @@ async def test_a_report_and_its_plot(fake: FakeKlaviyo, tmp_path: Path, capsys: 
     fake.store.add("metric", {"name": "Placed Order"})
     async with Klaviyo("pk_test", base_url=fake.url) as klaviyo:
         audience = await klaviyo.lists.create_list(name="All")
-        content = {"subject": "Hi", "from_email": "me@shop.com", "from_label": "Shop"}
+        content: dict[str, Any] = {"subject": "Hi", "from_email": "me@shop.com", "from_label": "Shop"}
         for name in ("May", "June"):
             await klaviyo.campaigns.create_campaign(
                 name=name,

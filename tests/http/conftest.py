@@ -19,7 +19,7 @@ SENDS_NOTHING = {"test_import", "test_decisions"}
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test runs on both ways of a request, but for modules and hypothesis tests that send none."""
-    module = metafunc.module.__name__.rpartition(".")[2]
+    module = metafunc.function.__module__.rpartition(".")[2]
     alone = module in SENDS_NOTHING or getattr(metafunc.function, "is_hypothesis_test", False)
     metafunc.parametrize("way", ["direct"] if alone else ["direct", "usual"], indirect=True)
 

@@ -46,7 +46,7 @@ def others() -> set[asyncio.Task[Any]]:
 
 def acquired(klaviyo: Klaviyo) -> int:
     session = klaviyo._session.transport.connections.own
-    return 0 if session is None else len(session.connector._acquired)
+    return 0 if session is None or session.connector is None else len(session.connector._acquired)
 
 
 class TestCancelling:

@@ -54,13 +54,14 @@ async def test_what_a_request_tells(server: RawServer, naps: list[float]) -> Non
         await klaviyo.profiles.create_profile(email="a@x.com")
     first, second = seen
     assert (first.method, first.url, first.attempt, first.waited) == ("POST", f"{server.url}/api/profiles", 1, 1.5)
+    assert isinstance(first.body, bytes)
     assert json.loads(first.body)["data"]["attributes"] == {"email": "a@x.com"}
     assert first.headers["Content-Type"] == "application/vnd.api+json"
     assert "authorization" not in first.headers
     assert second.attempt == 2
     assert second.waited == pytest.approx(3.0 + naps[0])
     with pytest.raises(FrozenInstanceError):
-        first.url = "https://evil.example"
+        first.url = "https://evil.example"  # pyright: ignore[reportAttributeAccessIssue]
 
 
 async def test_a_request_can_be_replaced(server: RawServer) -> None:
@@ -177,9 +178,9 @@ async def test_what_is_no_middleware(server: RawServer) -> None:
 
     server.plan(reply(404))
     with pytest.raises(ConfigurationError, match="must be a list"):
-        Klaviyo("pk_x", middlewares=forgetful)
+        Klaviyo("pk_x", middlewares=forgetful)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ConfigurationError, match="async def middleware"):
-        Klaviyo("pk_x", middlewares=["log"])
+        Klaviyo("pk_x", middlewares=["log"])  # pyright: ignore[reportArgumentType]
     async with client(server, forgetful) as klaviyo:
         with pytest.raises(ConfigurationError, match="returned NoneType: it must return the Response"):
             await klaviyo.profiles.get_profile("01")

@@ -228,7 +228,8 @@ async def test_what_aiohttp_knew_of_the_request_does_not_come_along(kind: str) -
             plain = CIMultiDictProxy(CIMultiDict({"Authorization": written.decode()}))
             raise aiohttp.ClientResponseError(aiohttp.RequestInfo(url, method, plain, url), ())
 
-    async with Klaviyo(SECRET, session=Broken(), limiter=False, max_retries=0) as klaviyo:
+    broken: Any = Broken()
+    async with Klaviyo(SECRET, session=broken, limiter=False, max_retries=0) as klaviyo:
         with pytest.raises(KlaviyoError) as caught:
             await klaviyo.profiles.get_profile("01")
     assert_hidden(caught.value)

@@ -21,8 +21,8 @@ from tests.support.servers import RawServer, reply
 if TYPE_CHECKING:
     from pathlib import Path
 
-OPENSSL = shutil.which("openssl")
-pytestmark = pytest.mark.skipif(OPENSSL is None, reason="no openssl to make a certificate with")
+OPENSSL = shutil.which("openssl") or ""
+pytestmark = pytest.mark.skipif(not OPENSSL, reason="no openssl to make a certificate with")
 
 
 @pytest.fixture(scope="module")

@@ -11,5 +11,5 @@ PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "limits.md").read
 
 def test_every_field_of_the_snapshot_is_documented() -> None:
     for kind in (Snapshot, BucketSnapshot, WindowSnapshot):
-        for name in kind.__slots__:
+        for name in vars(kind)["__slots__"]:
             assert name == "__weakref__" or f"`{name}`" in PAGE

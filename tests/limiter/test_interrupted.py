@@ -11,7 +11,7 @@ import pytest
 
 from klaviyo_async.errors import RateLimitWait
 from klaviyo_async.limiter import LocalLimiter, _scheduler
-from tests.limiter.virtual import operation, run
+from tests.limiter.virtual import bucket_of, operation, run
 
 ONE = operation("get_one", "1/s", "15/m")
 
@@ -71,7 +71,7 @@ def test_a_request_in_flight_in_a_loop_that_was_left_is_given_up(limiter, loop) 
     tasks = interrupt(loop, call(limiter, 60))
     (waited,) = elsewhere(limiter)
     assert 0.9 < waited < 3
-    assert limiter.snapshot().bucket("get_one").in_flight == 0
+    assert bucket_of(limiter.snapshot(), "get_one").in_flight == 0
     assert not tasks[0].done()
 
 
@@ -87,7 +87,7 @@ def test_who_waits_in_a_loop_that_was_left_holds_up_nobody_and_goes_on_when_it_r
     assert limiter.snapshot().waiting["interactive"] == 2
     waits = elsewhere(limiter, 2)
     assert max(waits) < 3
-    assert limiter.snapshot().bucket("get_one").in_flight == 0
+    assert bucket_of(limiter.snapshot(), "get_one").in_flight == 0
     assert [task.done() for task in interrupted] == [True, False, False]
     assert len(loop.run_until_complete(asyncio.wait_for(asyncio.gather(*interrupted), 10))) == 3
     assert limiter.snapshot().waiting["interactive"] == 0
@@ -108,7 +108,7 @@ def test_a_loop_that_was_dropped_with_its_calls_leaves_nothing(limiter) -> None:
     loop.close()
     del loop
     gc.collect()
-    assert limiter.snapshot().bucket("get_one").in_flight == 0
+    assert bucket_of(limiter.snapshot(), "get_one").in_flight == 0
     assert max(elsewhere(limiter)) < 3
     assert limiter.snapshot().waiting["interactive"] == 0
 
@@ -152,7 +152,7 @@ def test_a_permit_that_is_kept_and_never_settled_ages_out() -> None:
         other = await limiter.acquire("a", ONE)
         other.unsent()
         kept.answered(200, {})  # comes too late to count
-        return other.waited, limiter.snapshot().bucket("get_one").in_flight
+        return other.waited, bucket_of(limiter.snapshot(), "get_one").in_flight
 
     waited, in_flight = run(main)
     assert waited == pytest.approx(_scheduler.OLDEST + 1.15, abs=_scheduler._RECLAIM + 0.1)
@@ -166,7 +166,7 @@ async def test_a_permit_settled_by_garbage_collection_inside_the_lock_blocks_not
         first.lost()
         second.unsent()
         del first, second
-    bucket = limiter.snapshot().bucket("get_many")
+    bucket = bucket_of(limiter.snapshot(), "get_many")
     assert (bucket.in_flight, bucket.windows[0].spent) == (0, 1)
 
 

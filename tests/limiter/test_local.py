@@ -14,7 +14,7 @@ from klaviyo_async.errors import ConfigurationError, RateLimitWait
 from klaviyo_async.limiter import AccountLimiter, LocalLimiter
 from klaviyo_async.limiter._scheduler import LOST
 from klaviyo_async.limiter.local import parse_overrides
-from tests.limiter.virtual import operation, parameter, run
+from tests.limiter.virtual import bucket_of, operation, parameter, run
 from tests.support.effort import Effort
 
 TEN = operation("get_things", "10/s", "150/m")
@@ -125,15 +125,15 @@ def test_all_buckets_are_taken_or_none() -> None:
         second = asyncio.ensure_future(limiter.acquire("a", TEN, [slow]))
         await settle()
         shot = limiter.snapshot()
-        assert shot.bucket("get_things").left == 9
-        assert shot.bucket("profile: additional-fields[profile]=predictive_analytics").left == 0
-        assert shot.bucket("profile: additional-fields[profile]=predictive_analytics").waiting == {
+        assert bucket_of(shot, "get_things").left == 9
+        assert bucket_of(shot, "profile: additional-fields[profile]=predictive_analytics").left == 0
+        assert bucket_of(shot, "profile: additional-fields[profile]=predictive_analytics").waiting == {
             "interactive": 1,
             "bulk": 0,
         }
         first.unsent()
         await second
-        assert limiter.snapshot().bucket("get_things").left == 9
+        assert bucket_of(limiter.snapshot(), "get_things").left == 9
 
     run(main)
 
@@ -153,7 +153,7 @@ def test_a_cancelled_or_timed_out_waiter_costs_nothing() -> None:
         assert (await last).waited == pytest.approx(1.05, abs=0.01)
         after = limiter.snapshot()
         assert after.waiting == {"interactive": 0, "bulk": 0}
-        assert after.bucket("get_one").windows[1].spent == before.bucket("get_one").windows[1].spent + 1
+        assert bucket_of(after, "get_one").windows[1].spent == bucket_of(before, "get_one").windows[1].spent + 1
 
     run(main)
 
@@ -320,7 +320,7 @@ def test_a_429_stops_all_who_wait_until_retry_after_then_goes_on_one_at_a_time(h
         refused = await limiter.acquire("a", TEN)
         began = loop.time()
         refused.answered(429, headers)
-        assert limiter.snapshot().bucket("get_things").frozen_for == pytest.approx(seconds, abs=0.1)
+        assert bucket_of(limiter.snapshot(), "get_things").frozen_for == pytest.approx(seconds, abs=0.1)
         await asyncio.gather(*(call() for _ in range(4)))
         return [moment - began for moment in sent]
 
@@ -407,7 +407,7 @@ def test_overrides_replace_what_they_name() -> None:
     async def main(loop):
         limiter = LocalLimiter({"get_things": {"burst": "20/s", "daily": "1000/d"}}, clock=loop.time)
         (await limiter.acquire("a", TEN)).answered(200, {})
-        return [str(window.rate) for window in limiter.snapshot().bucket("get_things").windows]
+        return [str(window.rate) for window in bucket_of(limiter.snapshot(), "get_things").windows]
 
     assert run(main) == ["20/s", "150/m", "1000/d"]
 
@@ -536,7 +536,7 @@ def test_a_forked_process_goes_on_with_what_was_spent_and_waits_for_nobody_elses
         await settle()
         child = os.fork()
         if child == 0:
-            bucket = limiter.snapshot().bucket("before_the_fork")
+            bucket = bucket_of(limiter.snapshot(), "before_the_fork")
             right = (
                 bucket.in_flight == 0
                 and bucket.windows[0].spent == 2
@@ -573,6 +573,7 @@ def test_take_gives_a_permit_only_where_one_is_free_and_nobody_waits_for_it() ->
         assert limiter.take("a", ONE) is None
         (await waiting).answered(200, {})
         held = limiter.take("a", TEN, [slow])
+        assert held is not None
         assert limiter.take("a", TEN, [slow]) is None  # the parameter's token is gone, …
         more = [limiter.take("a", TEN) for _ in range(10)]  # … the other stayed
         assert [permit is not None for permit in more] == [True] * 9 + [False]

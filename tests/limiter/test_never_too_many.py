@@ -17,6 +17,7 @@ from klaviyo_async.limiter._scheduler import LOST
 from tests.limiter.virtual import FixedWindowServer, VirtualLoop, operation, parameter, run
 
 if TYPE_CHECKING:
+    from klaviyo_async.limiter import Priority
     from klaviyo_async.operation import Rate
 
 PLAIN = operation("get_things", "3/s", "20/m")
@@ -46,11 +47,11 @@ servers = st.fixed_dictionaries(
 )
 def test_no_window_ever_holds_more_than_its_limit(server, trips, pauses, tasks, seed) -> None:
     rng = random.Random(seed)
-    told: FixedWindowServer
+    told: FixedWindowServer | None = None
 
     async def main(loop: VirtualLoop) -> None:
         nonlocal told
-        told = FixedWindowServer(loop.time, rng=rng, **server)
+        accounts = told = FixedWindowServer(loop.time, rng=rng, **server)
         limiter = LocalLimiter(clock=loop.time)
         sent = 0
 
@@ -60,7 +61,7 @@ def test_no_window_ever_holds_more_than_its_limit(server, trips, pauses, tasks, 
                 await asyncio.sleep(0.001)  # time passes, also where every latency drawn is nil
                 called = rng.choice([PLAIN, PLAIN, OTHER])
                 triggered = [SLOW] if rng.random() < 0.3 else []
-                priority = rng.choice(["interactive", "bulk"])
+                priority: Priority = rng.choice(["interactive", "bulk"])
                 waiting = limiter.acquire("account", called, triggered, priority=priority)
                 if rng.random() < 0.1:
                     with contextlib.suppress(TimeoutError):
@@ -83,7 +84,7 @@ def test_no_window_ever_holds_more_than_its_limit(server, trips, pauses, tasks, 
                 buckets = {called.name: called.limits.rates}
                 if triggered:
                     buckets["parameter"] = SLOW.rates
-                status, headers = told.count(buckets)
+                status, headers = accounts.count(buckets)
                 await asyncio.sleep(back)
                 if end == "lost":
                     permit.lost()
@@ -104,6 +105,7 @@ def test_no_window_ever_holds_more_than_its_limit(server, trips, pauses, tasks, 
         assert not any(window.foreign for bucket in limiter.snapshot().buckets for window in bucket.windows)
 
     run(main)
+    assert told is not None
     assert told.refused == []
     assert told.accepted or all(trip[2] == "unsent" for trip in trips)
 

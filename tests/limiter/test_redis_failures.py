@@ -135,6 +135,7 @@ async def test_after_a_failover_the_limits_are_shared_through_the_new_primary(se
 
 
 async def test_no_single_key_that_is_evicted_gives_a_limit_twice(server) -> None:
+    keys: list[str] = []
     for evicted in range(4):
         first, second = (RedisLimiter(server.url, prefix=f"p{evicted}") for _ in range(2))
         called = operation(burst="1000/s", steady="60/m")

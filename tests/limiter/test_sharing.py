@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from klaviyo_async.limiter import LocalLimiter
 from klaviyo_async.limiter._phase import Phase
 from klaviyo_async.limiter._readings import Reading, read
-from tests.limiter.virtual import FixedWindowServer, operation, parameter, run
+from tests.limiter.virtual import FixedWindowServer, bucket_of, operation, parameter, run
 
 
 def share(
@@ -104,10 +104,10 @@ def test_a_lower_limit_in_the_headers_is_taken_over_and_a_higher_one_is_not() ->
         called = operation(burst="10/s", steady="150/m")
         lower = {"RateLimit-Limit": "3, 3;w=1, 60;w=60", "RateLimit-Remaining": "2", "RateLimit-Reset": "0"}
         (await limiter.acquire("a", called)).answered(200, lower)
-        low = limiter.snapshot().bucket("get_things").left
+        low = bucket_of(limiter.snapshot(), "get_things").left
         higher = {"RateLimit-Limit": "75, 75;w=1, 750;w=60", "RateLimit-Remaining": "74", "RateLimit-Reset": "0"}
         (await limiter.acquire("a", called)).answered(200, higher)
-        return low, limiter.snapshot().bucket("get_things").left
+        return low, bucket_of(limiter.snapshot(), "get_things").left
 
     assert run(main) == (2, 8)
 
@@ -219,8 +219,8 @@ def test_a_false_phase_is_given_up_after_one_429() -> None:
         called = operation(burst="10/s", steady="150/m")
         told = {"RateLimit-Limit": "150, 10;w=1, 150;w=60", "RateLimit-Remaining": "149", "RateLimit-Reset": "30"}
         (await limiter.acquire("a", called)).answered(200, told)
-        assert limiter.snapshot().bucket("get_things").windows[1].phase is not None
+        assert bucket_of(limiter.snapshot(), "get_things").windows[1].phase is not None
         (await limiter.acquire("a", called)).answered(429, {"Retry-After": "3"})
-        assert limiter.snapshot().bucket("get_things").windows[1].phase is None
+        assert bucket_of(limiter.snapshot(), "get_things").windows[1].phase is None
 
     run(main)

@@ -13,6 +13,8 @@ from klaviyo_async.operation import Limits, Operation, ParameterLimit, Rate
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from klaviyo_async.limiter import BucketSnapshot, Snapshot
+
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose clock jumps to the next timer instead of waiting for it."""
@@ -20,8 +22,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self.now = 1000.0
-        self._real_select = self._selector.select
-        self._selector.select = self._jump
+        selector: Any = vars(self)["_selector"]
+        self._real_select = selector.select
+        selector.select = self._jump
 
     def _jump(self, timeout: float | None) -> Any:
         if timeout is None:
@@ -46,6 +49,13 @@ def run(make: Callable[[VirtualLoop], Coroutine[Any, Any, Any]]) -> Any:
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
+
+
+def bucket_of(snapshot: Snapshot, name: str) -> BucketSnapshot:
+    """The bucket of that name, which has to be there."""
+    bucket = snapshot.bucket(name)
+    assert bucket is not None, name
+    return bucket
 
 
 def operation(

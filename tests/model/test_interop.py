@@ -172,6 +172,7 @@ def test_integers_of_any_size_stay_exact_through_dicts() -> None:
     found = resources.Profile.from_dict(value)
     assert found.to_dict() == value
     assert json.loads(found.to_json()) == value
+    assert found.attributes.properties is not None
     assert found.attributes.properties["big"] == 10**40
     assert found.to_dict() == value
 

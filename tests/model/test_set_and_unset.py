@@ -77,6 +77,8 @@ def test_is_set_of_what_has_no_field() -> None:
 
 def test_a_name_that_came_once_is_an_attribute_of_those_that_have_it_only() -> None:
     cls = models.ProfileLocation
+    first: Any
+    second: Any
     first, second = cls.from_dict({"planet": "Mars"}), cls.from_dict({})
     assert first.planet == "Mars"
     assert "planet" in dir(first)
@@ -96,7 +98,7 @@ def test_made_up_names_do_not_grow_a_class_without_end() -> None:
         assert found.additional_properties == {f"made up {number}": number}
     assert len(dir(cls)) - before < 100
     # Also of the last one the names are completed.
-    late = cls.from_dict({"late": 1})
+    late: Any = cls.from_dict({"late": 1})
     assert late.late == 1
     assert "late" in dir(late)
     assert "late" not in dir(cls.from_dict({}))
@@ -131,9 +133,9 @@ def test_assigning_sets_and_unset_unsets() -> None:
     made.location = UNSET
     assert made.to_dict() == {}
     with pytest.raises(AttributeError):
-        made.frist_name = "x"
+        made.frist_name = "x"  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(AttributeError):
-        del made.frist_name
+        del made.frist_name  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize("copied", COPIES)
@@ -207,14 +209,15 @@ def test_lists_of_times_may_be_changed_in_place() -> None:
 
 
 def test_changes_anywhere_inside_are_seen() -> None:
-    found = profile()
+    found: Any = profile()
     found.to_json()
     attributes = found.data.attributes
     location = attributes.location
     location.city = "Bern"
     attributes.properties["shoes"][0]["size"] = 43
     attributes.additional_properties["anonymous_id"] = "x"
-    found.data.relationships.push_tokens.data = [{"type": "push-token", "id": "p"}]
+    tokens = found.data.relationships.push_tokens
+    tokens.data = [{"type": "push-token", "id": "p"}]
     found.data.relationships.push_tokens.data[0].id = "q"
     expected = copy.deepcopy(PROFILE)
     expected["data"]["attributes"] |= {
@@ -240,10 +243,14 @@ def test_a_list_that_was_assigned_may_be_changed_by_its_owner() -> None:
 
 
 def test_json_may_be_assigned_where_models_belong() -> None:
-    tokens = resources.PushTokenToMany(data=({"type": "push-token", "id": "p"},))
+    data: Any = ({"type": "push-token", "id": "p"},)
+    tokens = resources.PushTokenToMany(data=data)
+    assert tokens.data is not None
     assert isinstance(tokens.data[0], resources.PushTokenIdentifier)
     tokens.data[0].id = "q"
     assert tokens.to_dict() == {"data": [{"type": "push-token", "id": "q"}]}
-    made = Attributes(location={"city": "Boston"})
+    location: Any = {"city": "Boston"}
+    made = Attributes(location=location)
+    assert isinstance(made.location, models.ProfileLocation)
     made.location.city = "Bern"
     assert made.to_dict() == {"location": {"city": "Bern"}}

@@ -25,7 +25,7 @@ CHECKED = {*WRONG, "fields", "additional_fields"}
 CHOOSING = [name for name in NAMES if CHECKED & {*spec_of(name).keyword_parameters} and name != "get_client_geofences"]
 
 
-def body_of(spec: Spec) -> dict[str, bytes]:
+def body_of(spec: Spec) -> dict[str, Any]:
     return {"body": b"{}"} if spec.media is not None else {}
 
 

@@ -108,7 +108,7 @@ def test_tags() -> None:
         functions = {name for name in vars(type(getattr(klaviyo, tag))) if not name.startswith("_")}
         assert {name for name in NAMES if spec_of(name).tag == tag} <= functions
     with pytest.raises(AttributeError):
-        _ = klaviyo.no_such_tag
+        _ = klaviyo.no_such_tag  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(AttributeError, match="no_such_tag"):
         _ = api.no_such_tag
 

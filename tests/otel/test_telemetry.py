@@ -184,7 +184,9 @@ async def test_the_context_goes_out_only_where_it_is_asked_for(server: RawServer
     sent = server.requests[0].headers.get("traceparent")
     assert (sent is not None) is propagate
     if sent is not None:
-        assert sent.split("-")[2] == f"{watched.spans[0].get_span_context().span_id:016x}"
+        context = watched.spans[0].get_span_context()
+        assert context is not None
+        assert sent.split("-")[2] == f"{context.span_id:016x}"
 
 
 def test_without_opentelemetry_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,14 +33,14 @@ def _lines(owner: griffe.Object | griffe.Alias) -> Iterator[str]:
     # What a class inherits is its own to users: moving it into a base breaks nobody.
     members = owner.all_members if owner.is_class else owner.members
     for name, found in members.items():
-        member = found.final_target if owner.is_class and found.is_alias else found
+        member = found.final_target if owner.is_class and isinstance(found, griffe.Alias) else found
         if name.startswith("_") and name not in {"__init__", "__call__", "__aiter__", "__await__", "__aenter__"}:
             continue
         if member.is_alias or (owner.is_package and name in _GENERATED):
             continue
         if owner.path == "klaviyo_async.testing" and member.is_module and name not in _OF_TESTING:
             continue
-        if member.is_function:
+        if isinstance(member, griffe.Function):
             yield f"{owner.path}.{name}({', '.join(_parameters(member))})"
         elif member.is_class:
             yield f"class {owner.path}.{name}"
@@ -51,7 +51,7 @@ def _lines(owner: griffe.Object | griffe.Alias) -> Iterator[str]:
             yield f"{owner.path}.{name}"
 
 
-def _parameters(function: griffe.Object | griffe.Alias) -> Iterator[str]:
+def _parameters(function: griffe.Function) -> Iterator[str]:
     starred = False
     for parameter in function.parameters:
         if parameter.name in {"self", "cls"}:

@@ -454,6 +454,7 @@ def test_resources_without_envelope_inside_objects_and_in_relationships() -> Non
         },
     )
     assert prepared.payload is not None
+    assert isinstance(prepared.payload.content, bytes)
     assert json.loads(prepared.payload.content) == {
         "data": {
             "type": "whole",

@@ -47,7 +47,7 @@ class Forms:
         self.forms: list[dict[str, Any]] = []
         self.lengths: list[str | None] = []
 
-    async def __call__(self, request: web.Request) -> Any:
+    async def __call__(self, request: web.BaseRequest) -> Any:
         body = await request.read()
         self.lengths.append(request.headers.get("Content-Length"))
         boundary = request.headers["Content-Type"].partition("boundary=")[2].encode()
@@ -234,7 +234,7 @@ async def test_a_pipe_that_brings_more_than_the_cap_stops_there(klaviyo: Klaviyo
 
 
 async def test_klaviyos_own_cap_is_about_the_file(klaviyo: Klaviyo, server: WebServer) -> None:
-    async def too_large(request: web.Request) -> web.Response:
+    async def too_large(request: web.BaseRequest) -> web.Response:
         await request.read()
         return web.json_response({"errors": []}, status=413)
 

@@ -42,7 +42,7 @@ def profile(number: int) -> dict[str, Any]:
 def serve(server: WebServer, total: int, size: int = 2, **links: Any) -> None:
     """Let the server have `total` profiles in pages of `size`, told apart by their cursor."""
 
-    async def answer(request: web.Request) -> dict[str, Any]:
+    async def answer(request: web.BaseRequest) -> dict[str, Any]:
         start = int(request.query.get("page[cursor]", "0"))
         following: Any = None
         if start + size < total:
@@ -52,7 +52,7 @@ def serve(server: WebServer, total: int, size: int = 2, **links: Any) -> None:
             "links": {"self": "x", "next": following, **links},
         }
 
-    server.replies = [answer] * 1000
+    server.replies = [answer for _ in range(1000)]
 
 
 def sending() -> list[asyncio.Task[Any]]:
@@ -209,7 +209,7 @@ async def test_after_a_timeout_the_list_goes_on_where_it_was(klaviyo: Klaviyo, s
     def following(number: int) -> str:
         return f"{server.url}/api/profiles?page%5Bcursor%5D={number}"
 
-    async def never(_: web.Request) -> dict[str, Any]:
+    async def never(_: web.BaseRequest) -> dict[str, Any]:
         late.set()
         await asyncio.sleep(3600)
         return {}
@@ -263,7 +263,7 @@ def stall(server: WebServer) -> asyncio.Event:
     """The first page at once, the second never."""
     asked = asyncio.Event()
 
-    async def never(_: web.Request) -> dict[str, Any]:
+    async def never(_: web.BaseRequest) -> dict[str, Any]:
         asked.set()
         await asyncio.sleep(3600)
         return {}
@@ -586,7 +586,7 @@ def test_a_call_goes_into_asyncio_run() -> None:
 async def test_a_task_of_a_call_is_cancelled_like_any_other(klaviyo: Klaviyo, server: WebServer) -> None:
     asked = asyncio.Event()
 
-    async def never(_: web.Request) -> dict[str, Any]:
+    async def never(_: web.BaseRequest) -> dict[str, Any]:
         asked.set()
         await asyncio.sleep(3600)
         return {}

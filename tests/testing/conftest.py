@@ -25,7 +25,7 @@ class Answered:
         self.status = status
         self.headers = headers
         self.content = content
-        self.json = orjson.loads(content) if content else None
+        self.json: Any = orjson.loads(content) if content else None
 
     @property
     def error(self) -> dict[str, Any]:

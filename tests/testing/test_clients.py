@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import shutil
+from typing import Any
 
 import pytest
 from yarl import URL
@@ -32,6 +33,7 @@ def plain(answer):
 @pytest.mark.filterwarnings("ignore")
 def test_the_official_client_creates_reads_and_pages(official):
     fake, client = official
+    made: Any = None
     for number in range(5):
         attributes = {"email": f"{number}@x.com", "properties": {"n": number}}
         made = plain(client.Profiles.create_profile({"data": {"type": "profile", "attributes": attributes}}))
@@ -73,7 +75,8 @@ def test_the_official_client_understands_errors_and_429s(official):
     client.Profiles.create_profile(body)
     with pytest.raises(Exception, match="duplicate_profile") as caught:
         client.Profiles.create_profile(body)
-    assert caught.value.status == 409
+    error: Any = caught.value
+    assert error.status == 409
     for _ in range(2):
         client.Accounts.get_accounts()
     # one a second: the client was told to wait, waited, and came back

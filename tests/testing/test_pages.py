@@ -158,6 +158,7 @@ def test_members_by_filter_are_the_members_that_pass(members, size, emails, sort
     elif sort == "-email":
         expected.sort(key=made.index, reverse=True)
     record = store.record("list", group["id"])
+    assert record is not None
     seen, cursor = [], None
     for _ in range(20):
         query = Query(size=size, cursor=cursor, sort=sort, conditions=conditions)

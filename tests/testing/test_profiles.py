@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 
@@ -230,7 +232,7 @@ async def test_privacy_deletes_a_profile_and_its_events(send, fake, identifier):
     profile = fake.store.add("profile", {"email": "a@x.com", "phone_number": "+15005550006"})
     fake.store.add("event", {"timestamp": 1}, relationships={"profile": profile["id"]})
     given = {"id": profile["id"], **profile["attributes"]}[identifier]
-    data = {"type": "profile"}
+    data: dict[str, Any] = {"type": "profile"}
     if identifier == "id":
         data |= {"id": given, "attributes": {}}
     else:

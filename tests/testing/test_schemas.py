@@ -71,6 +71,7 @@ def test_a_body_that_stands_in_its_operation_is_checked_as_well():
     }
     schemas = Schemas(orjson.loads(bz2.decompress(render(document))))
     request = next(facts.request for facts in schemas.operations.values() if facts.method == "POST")
+    assert request is not None
     assert schemas.problems(request, {"a": "b"}) == []
     assert [one["source"]["pointer"] for one in schemas.problems(request, {"a": 5})] == ["/a"]
 

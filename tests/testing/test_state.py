@@ -29,9 +29,13 @@ def test_the_store_is_looked_at_and_changed():
     with pytest.raises(ValueError, match="already"):
         store.add("profile", {}, id="P")
     profile["attributes"]["email"] = "changed"
-    assert store.find("profile", email="a@x.com")["id"] == "P"
+    found = store.find("profile", email="a@x.com")
+    assert found is not None
+    assert found["id"] == "P"
     store.update("profile", "P", {"first_name": "A"})
-    assert store.get("profile", "P")["attributes"]["email"] == "a@x.com"
+    found = store.get("profile", "P")
+    assert found is not None
+    assert found["attributes"]["email"] == "a@x.com"
     group = store.add("list", {"name": "L"}, relationships={"profiles": ["P"]})["id"]
     assert store.related("profile", "P", "lists") == [group]
     store.unlink("list", group, "profiles", ["P", "nobody"])
@@ -53,7 +57,9 @@ def test_an_id_that_is_taken_is_made_again(monkeypatch):
     made = iter(["A", "A", "B"])
     monkeypatch.setattr(store.ids, "make", lambda _: next(made))
     assert [store.add("list", {"name": name})["id"] for name in "xy"] == ["A", "B"]
-    assert store.get("list", "A")["attributes"]["name"] == "x"
+    first = store.get("list", "A")
+    assert first is not None
+    assert first["attributes"]["name"] == "x"
 
 
 def test_indexes_follow_changes():
@@ -109,6 +115,7 @@ async def test_seeded_profiles_are_right_by_the_schema(send, fake):
     ):
         answer = await send("GET", path)
         assert len(answer.data) > 1
+        assert name is not None
         problems = load().problems(name, answer.json, strict=False)
         assert [one for one in problems if "/links/" not in one["source"]["pointer"]] == []
 
@@ -181,6 +188,7 @@ async def test_the_stand_alone_server_survives_its_end(tmp_path, how, body):
             *more,
         ]
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
+        assert process.stdout is not None
         async with asyncio.timeout(20):
             line = b""
             while b"http://" not in line:

@@ -20,7 +20,7 @@ async def receiver():
 
     class Receiver:
         def __init__(self):
-            self.deliveries, self.statuses = [], []
+            self.deliveries, self.statuses, self.url = [], [], ""
 
         async def take(self, request):
             body = await request.read()

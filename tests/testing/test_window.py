@@ -218,7 +218,7 @@ async def test_faults_are_switched_on_and_off(browser: Browser, fake: FakeKlaviy
         ("trigger", {"topic": "event:klaviyo.opened_email", "email": "nobody"}, "e-mail address"),
     ],
 )
-async def test_what_can_not_be_done_is_told(browser: Browser, action: str, fields: dict[str, str], said: str) -> None:
+async def test_what_can_not_be_done_is_told(browser: Browser, action: str, fields: dict[str, Any], said: str) -> None:
     assert said in await browser.post(action, expected=400, **fields)
     assert browser.fake.faults == []
 
