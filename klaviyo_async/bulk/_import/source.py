@@ -46,10 +46,10 @@ class Frame(Protocol):
     def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> Any: ...
 
 
-RecordOfPandas: TypeAlias = "Mapping[Hashable, Unchecked]"
-"""A record as type checkers see those of pandas' `to_dict("records")`: a mapping with any keys."""
+AnyRow: TypeAlias = "Mapping[str, object] | Mapping[Hashable, Unchecked]"
+"""Rows come from elsewhere, so type checkers accept any mapping; the second is what pandas' `to_dict("records")` returns."""
 
-Rows: TypeAlias = "Iterable[R | RecordOfPandas] | AsyncIterable[R] | DictReader[Any] | Frame | ArrowTable | RowsFile | str | PathLike[str]"
+Rows: TypeAlias = "Iterable[R | AnyRow] | AsyncIterable[R | AnyRow] | DictReader[Any] | Frame | ArrowTable | RowsFile | str | PathLike[str]"
 """What the methods of `klaviyo.bulk` take rows from: an iterable or async iterable of mappings or models, a `csv.DictReader`,
 a data frame (pandas, polars, pyarrow and anything else that supports Arrow), or the path of a file (``.ndjson``, ``.csv``,
 ``.parquet``, also compressed; a `RowsFile` renames its columns)."""

@@ -63,8 +63,6 @@ async def refused(k: Klaviyo, row: dict[str, Any], body: ListCreateQuery, texts:
     await k.profiles.bulk_subscribe_profiles(profiles=[{"email": "x", "subscriptions": {"email": {"marketing": 1}}}])
     # refused: dict-item, reportArgumentType
     await k.profiles.bulk_subscribe_profiles(profiles=[{"phone": "x"}])
-    # refused: list-item, reportArgumentType
-    await k.bulk.import_profiles([{"emial": "x"}])
     # refused: call-overload, reportCallIssue
     await k.profiles.merge_profiles(profiles=["01SOURCE"])
     # refused: call-overload, reportCallIssue

@@ -297,6 +297,13 @@ async def import_rows(klaviyo: Klaviyo, path: Path, frame: pd.DataFrame) -> None
     await klaviyo.bulk.import_profiles(frame.to_dict("records"))
     with path.open(encoding="utf-8", newline="") as file:
         await klaviyo.bulk.import_profiles(csv.DictReader(file))
+        await klaviyo.bulk.import_profiles(list(csv.DictReader(file)))
+    people = [{"email": f"user{number}@example.com"} for number in range(1000)]
+    await klaviyo.bulk.import_profiles(people)
+    await klaviyo.bulk.import_profiles({"email": each["email"], "properties": {"n": 1}} for each in people)
+    items = [{"external_id": "1", "title": "Shirt", "price": 9.5, "categories": ["a", "b"]}]
+    await klaviyo.bulk.create_catalog_items(items)
+    await klaviyo.bulk.create_catalog_items([{**item, "title": "x"} for item in items])
 
 
 async def upload(klaviyo: Klaviyo, path: Path, content: bytes, file: BinaryIO) -> None:
