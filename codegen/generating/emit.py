@@ -19,9 +19,9 @@ _DIFF_LINES = 200
 
 
 def generate(revision: str | None, specs: Path, out: Path | None, package: str | None) -> Report:
-    """Write the generated parts, and take away what an earlier run wrote and this one doesn't.
+    """Write the generated files, and remove those of an earlier run that are no longer generated.
 
-    Raises CodegenError, with nothing written, where a file of somebody else's is in the way.
+    Raises CodegenError, with nothing written, if another file is in the way.
     """
     target = Target.of(revision, specs, out, package)
     files, report = render(target)
@@ -29,7 +29,7 @@ def generate(revision: str | None, specs: Path, out: Path | None, package: str |
     foreign = target.foreign(files)
     if foreign is not None:
         raise CodegenError(
-            "it is there and was not generated; give another --package or --out, or take it away", file=foreign
+            "it already exists and was not generated; choose another --package or --out, or remove it", file=foreign
         )
     try:
         for stale in target.listed().keys() - files.keys():

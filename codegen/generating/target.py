@@ -53,7 +53,7 @@ class Target:
         }
 
     def foreign(self, names: Iterable[str]) -> Path | None:
-        """The first of these files in whose place there is something that no run has generated."""
+        """The first of these paths where something exists that was not generated."""
         listed = self.listed()
         for name in names:
             path = self.folder / name
@@ -64,7 +64,7 @@ class Target:
             if name == MANIFEST:
                 ours = bool(_manifest(self.folder))
             else:
-                # Without a line in the manifest it may be of a run that was stopped before it wrote that.
+                # A run that was interrupted before it wrote the manifest may have left it.
                 content = path.read_bytes()
                 ours = not content or content.startswith(HEADER) or name.endswith(".bz2")
             if not ours:
@@ -82,7 +82,7 @@ class Target:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    """What an earlier run has noted; nothing where there was none, or where the file is somebody else's."""
+    """The manifest of an earlier run; empty if there is none, or if the file is something else."""
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):

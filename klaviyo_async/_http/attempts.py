@@ -202,7 +202,7 @@ def _check_request(request: Any) -> None:
     """Raise for a request that a middleware made and that can't be sent."""
     if not isinstance(request, Request):
         raise ConfigurationError(
-            f"A middleware called call_next with {type(request).__name__}: give it the request, or request.replace(…)."
+            f"A middleware called call_next with {type(request).__name__}: pass the request, or request.replace(…)."
         )
     body: object = request.body
     if not isinstance(request.url, str) or not _ABSOLUTE.match(request.url):

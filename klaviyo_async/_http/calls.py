@@ -46,7 +46,7 @@ class Calls:
         if call.loop is not self._loop:
             if self._open and self._loop is not None and self._loop.is_running():
                 raise ConfigurationError(
-                    "This client has calls in flight in another event loop, of another thread: make a Klaviyo in each. Clients"
+                    "This client has calls in flight in another event loop, in another thread: create one Klaviyo per event loop. Clients"
                     " with the same credential share their limits."
                 )
             self._loop = call.loop

@@ -538,9 +538,7 @@ class _Builder:
     def text(self, value: str, place: Place) -> str:
         if _is_text(value):
             return value
-        self.problem(
-            place, "the text has a lone surrogate, which no encoding can send: decode properly what it came from"
-        )
+        self.problem(place, "the text contains a lone surrogate, which can't be encoded; check how it was decoded")
         return ""
 
     def is_key(self, key: object, place: Place) -> TypeGuard[str]:
@@ -548,7 +546,7 @@ class _Builder:
             self.problem(place, f"a key must be a str, not {shown(key)}", "type")
             return False
         if not _is_text(key):
-            self.problem(place, f"the key {shown(key)} has a lone surrogate, which no encoding can send")
+            self.problem(place, f"the key {shown(key)} contains a lone surrogate, which can't be encoded")
             return False
         return True
 
@@ -619,7 +617,7 @@ class _Builder:
 
 
 def _is_text(value: str) -> bool:
-    """Whether it can be encoded: a lone surrogate, as text of another encoding or a cut pair leaves it, can't."""
+    """Whether it can be encoded: lone surrogates, which wrongly decoded or truncated text contains, can't."""
     try:
         return value.isascii() or bool(value.encode())
     except UnicodeEncodeError:

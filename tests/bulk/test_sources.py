@@ -136,7 +136,7 @@ async def test_a_quote_that_is_never_closed_is_told(tmp_path: Path) -> None:
     first, second = await rows_of(path)
     assert first == {"email": "a@x.com", "first_name": "A\n1"}
     assert isinstance(second, Unreadable)
-    assert "never closed, and so takes the last 3 lines" in second.why
+    assert "never closed, so it takes up the last 3 lines" in second.why
     path.write_text('email\n"' + "x\n" * 5_500_000)
     with pytest.raises(QueryError, match=r"beyond row 0: .*Is there a quote that is never closed"):
         await rows_of(path)
@@ -187,7 +187,7 @@ async def test_an_open_file_is_no_source(klaviyo: Klaviyo, fake: FakeKlaviyo, tm
     path = tmp_path / "rows.csv"
     path.write_text("email\na@x.com\n")
     for mode in ("r", "rb"):
-        with path.open(mode) as file, pytest.raises(QueryError, match="the path of a file, not an open one"):
+        with path.open(mode) as file, pytest.raises(QueryError, match="the path of a file, not an open file"):
             await klaviyo.bulk.import_profiles(file)  # type: ignore[arg-type]
     assert not fake.requests
 

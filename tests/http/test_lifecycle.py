@@ -379,7 +379,7 @@ class TestLoops:
 
         async def here() -> None:
             with pytest.raises(
-                ConfigurationError, match=r"calls in flight in another event loop.* make a Klaviyo in each"
+                ConfigurationError, match=r"calls in flight in another event loop.* create one Klaviyo per event loop"
             ):
                 await klaviyo.profiles.get_profile("1")
 

@@ -196,7 +196,7 @@ class _Csv(_TextFile):
             if lines.over:
                 # Only a cell in quotes makes the reader go beyond the last line.
                 yield Unreadable(
-                    ",".join(cells), f"it has a quote that is never closed, and so takes the last {taken} lines"
+                    ",".join(cells), f"it has a quote that is never closed, so it takes up the last {taken} lines"
                 )
                 continue
             if len(cells) > len(names):

@@ -68,7 +68,7 @@ def source_of(rows: object, types: Callable[[], Mapping[str, str]] | None = None
     if isinstance(rows, RowsFile):
         return files.source(rows.path, types or dict, rows.columns)
     if isinstance(rows, io.IOBase):
-        raise QueryError("rows must be the path of a file, not an open one: its name tells what kind of rows it has.")
+        raise QueryError("rows must be the path of a file, not an open file: the format is chosen by the file name.")
     if isinstance(rows, bytes | bytearray | Mapping | Model):
         raise QueryError(
             f"rows must be an iterable of mappings or models, a data frame or a path, not one {type(rows).__name__}:"
