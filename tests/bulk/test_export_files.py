@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klaviyo_async import ConfigurationError, Klaviyo, QueryError, ServerError, operations
+from klaviyo_async.bulk._export.checkpoint import Checkpoint
 from klaviyo_async.bulk._export.columns import TEXTS, TYPED, Layout
 from klaviyo_async.testing import FakeKlaviyo
 from tests.bulk.test_export import add_events, fake, klaviyo, uneven
@@ -207,6 +208,25 @@ async def test_a_cancelled_export_leaves_its_checkpoint(fake: FakeKlaviyo, klavi
     report = await klaviyo.bulk.export_to(out, klaviyo.events.get_events, **call)
     assert sorted(row["id"] for row in rows_of(out)) == sorted(ids)
     assert report.records == 200
+    assert names_in(tmp_path) == [out.name]
+
+
+async def test_an_export_that_ended_after_its_last_record_counts_them_all(
+    fake: FakeKlaviyo, klaviyo: Klaviyo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_events(fake, uneven(50))
+    out, checkpoint = tmp_path / "events.ndjson", tmp_path / "events.sqlite"
+
+    def killed(_: Checkpoint) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "remove", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            await klaviyo.bulk.export_to(out, klaviyo.events.get_events, checkpoint=checkpoint)
+    report = await klaviyo.bulk.export_to(out, klaviyo.events.get_events, checkpoint=checkpoint)
+    assert (report.records, report.earlier, report.requests) == (50, 50, 0)
+    assert len(rows_of(out)) == 50
     assert names_in(tmp_path) == [out.name]
 
 

@@ -64,7 +64,9 @@ class Engine:
         self.checkpoint = checkpoint
         self.watermark = watermark
         self.mode: Mode = source.mode
-        self.rows: int = 0
+        self.earlier: int = 0 if checkpoint is None else checkpoint.rows
+        """Records of earlier runs with the same checkpoint."""
+        self.rows: int = self.earlier
         """Records dealt with, those of earlier runs included."""
         self.requests: int = 0
         self.waited: float = 0.0
@@ -85,8 +87,6 @@ class Engine:
         self._ended = False
         self._progress = progress
         self._finished = asyncio.Event()
-        self.earlier: int = 0
-        """Those of `rows` that an earlier run of the same checkpoint had."""
         self._watcher: asyncio.Task[None] | None = None
 
     # -- for the consumer -----------------------------------------------------------------------------------------------
@@ -226,7 +226,6 @@ class Engine:
             if self.checkpoint is not None:
                 self.checkpoint.add(kept)
         elif self.checkpoint is not None:
-            self.rows = self.earlier = self.checkpoint.rows
             self.mode = self.checkpoint.mode or self.mode
             ends = [part.upper for part in kept if part.upper is not None]
             self._splitter = Splitter(self.source.page_size, max((datetime.now(UTC), *ends)))
