@@ -2,7 +2,7 @@
 
 - A slow machine fails no hypothesis test, neither by a deadline nor by a health check.
 - `sweep`: what doesn't depend on the interpreter, since its subject is the generated code as a whole (all operations, all
-  schemas) or a tool of development. It runs on one interpreter. What sweeps have in common with other tests (calls,
+  schemas), a tool of development, or hours of virtual time. It runs on one interpreter. What sweeps have in common with other tests (calls,
   models, filters, the fake) runs on all.
 - `slow`: what is listed in slow.txt. `make test-fast` leaves out both.
 - Tests of real programs in real time (a Redis that dies, a browser, workers that are killed) are tried up to three times: a machine
@@ -30,14 +30,18 @@ TESTS = Path(__file__).parent
 SLOW = tuple(line for line in (TESTS / "slow.txt").read_text("utf-8").splitlines() if not line.startswith("#"))
 SWEEPS = (
     "bulk/test_distributed.py",
+    "bulk/test_export_limits.py",
     "codegen/",
     "contract/test_codegen.py",
     "docs/test_blocks.py::test_the_blocks_pass_the_type_checker",
+    "limiter/test_never_too_many.py",
     "model/test_mutations.py",
     "model/test_synthesised.py",
     "operations/",
     "packaging/",
     "request/test_quick.py",
+    "revisions/test_docs.py",
+    "revisions/test_sets.py",
     "testing/test_every_operation.py",
     "typing/",
 )
