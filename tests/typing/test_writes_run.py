@@ -31,7 +31,9 @@ EVENT = {
         },
     }
 }
-PROGRAMS = [name for name, each in vars(writes).items() if inspect.iscoroutinefunction(each)]
+ELSEWHERE = {"import_rows", "upload_unpacked"}
+"""Programs that need files of several formats: tests/bulk/test_sources.py and tests/request/test_multipart.py have them."""
+PROGRAMS = [name for name, each in vars(writes).items() if inspect.iscoroutinefunction(each) and name not in ELSEWHERE]
 
 
 async def stored() -> AsyncIterator[EventCreateQueryV2]:

@@ -312,10 +312,14 @@ async def upload(klaviyo: Klaviyo, path: Path, content: bytes, file: BinaryIO) -
     await klaviyo.images.upload_image_from_file(file=str(path), hidden=True)
     await klaviyo.images.upload_image_from_file(file=content, name="logo.png")
     await klaviyo.images.upload_image_from_file(file=file, name="logo.png")
+    await klaviyo.images.upload_image_from_url(import_from_url="https://shop.example/logo.png")
+
+
+async def upload_unpacked(klaviyo: Klaviyo, path: Path) -> None:
+    """Images out of compressed files."""
     with gzip.open(path) as packed, zipfile.ZipFile(path) as archive, archive.open("logo.png") as inside:
         await klaviyo.images.upload_image_from_file(file=packed)
         await klaviyo.images.upload_image_from_file(file=inside)
-    await klaviyo.images.upload_image_from_url(import_from_url="https://shop.example/logo.png")
 
 
 async def with_models(
