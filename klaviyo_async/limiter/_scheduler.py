@@ -95,7 +95,7 @@ class Scheduler:
         self._alone = alone
         self._lock = threading.Lock()
         self._registry = Registry()
-        self.queues = self._registry.queues
+        self.queues: dict[object, Queue] = self._registry.queues
         self._numbers = count()
         self._in_flight: dict[int, _InFlight] = {}
         """By the permit's number; in the order of sending."""
